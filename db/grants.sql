@@ -1,0 +1,80 @@
+-- Who may do what: the whole of the rights on one screen.
+--
+--   long_task_reader  looks: tables, views, why
+--   long_task_user    a reader who writes tasks. Whoever may insert a task runs programs on the nodes.
+--   long_task_node    serves a worker, and can do nothing else
+--
+-- The roles cannot log in; GRANT one to a login role. They belong to the whole cluster, so that a
+-- second database of the same cluster finds them there.
+DO $$
+DECLARE
+  v_role text;
+BEGIN
+  FOREACH v_role IN ARRAY ARRAY['long_task_reader', 'long_task_user', 'long_task_node'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = v_role) THEN
+      BEGIN
+        EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', v_role);
+      EXCEPTION
+        WHEN duplicate_object OR unique_violation THEN
+          NULL; -- another database of the cluster is being installed at the same moment
+        WHEN insufficient_privilege THEN
+          RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = pg_catalog.format('role %I does not exist and %I may not create it', v_role, current_user),
+            HINT = pg_catalog.format('Have a role with CREATEROLE do CREATE ROLE %I NOLOGIN, then try again.', v_role);
+      END;
+    END IF;
+  END LOOP;
+END
+$$;
+
+REVOKE ALL ON SCHEMA long_task FROM PUBLIC;
+GRANT USAGE ON SCHEMA long_task TO long_task_reader, long_task_user, long_task_node;
+
+-- Functions are open to PUBLIC unless that is taken away. What triggers and defaults call stays open to
+-- those who write tasks; the rest is called by SECURITY DEFINER procedures under their owner.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA long_task FROM PUBLIC;
+
+GRANT SELECT ON
+  long_task.task,
+  long_task.task_state,
+  long_task.task_run,
+  long_task.worker_lease,
+  long_task.worker_stop,
+  long_task.worker,
+  long_task.worker_status,
+  long_task.group_status,
+  long_task.waiting,
+  long_task.running,
+  long_task.failed
+TO long_task_reader, long_task_user;
+GRANT EXECUTE ON FUNCTION
+  long_task.clock(),
+  long_task.schema_version(),
+  long_task.why(bigint),
+  long_task.why_waiting(long_task.task),
+  long_task.refuse(text, text, text, text),
+  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz)
+TO long_task_reader, long_task_user;
+
+GRANT INSERT (
+  name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+  kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
+  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key
+), UPDATE (
+  name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+  kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
+  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key, progress, result, error
+), DELETE ON long_task.task TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
+GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
+GRANT EXECUTE ON FUNCTION
+  long_task.announce(integer, integer)
+TO long_task_user;
+
+GRANT EXECUTE ON FUNCTION
+  long_task.schema_version(),
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json),
+  long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
+  long_task.leave_worker(integer, bigint)
+TO long_task_node;

@@ -1,0 +1,2545 @@
+-- The whole schema of pg_tasks, for a database that has none: psql -1 -f install.sql
+--
+-- Made from changelog.xml by Liquibase's update-sql (make install-sql); do not edit. The rows of
+-- databasechangelog are Liquibase's own, so that `pg-tasks migrate` goes on from here.
+
+CREATE SCHEMA long_task;
+
+CREATE TABLE long_task.databasechangeloglock (ID INTEGER NOT NULL, LOCKED BOOLEAN NOT NULL, LOCKGRANTED TIMESTAMP WITHOUT TIME ZONE, LOCKEDBY VARCHAR(255), CONSTRAINT databasechangeloglock_pkey PRIMARY KEY (ID));
+
+INSERT INTO long_task.databasechangeloglock (ID, LOCKED) VALUES (1, FALSE);
+
+CREATE TABLE long_task.databasechangelog (ID VARCHAR(255) NOT NULL, AUTHOR VARCHAR(255) NOT NULL, FILENAME VARCHAR(255) NOT NULL, DATEEXECUTED TIMESTAMP WITHOUT TIME ZONE NOT NULL, ORDEREXECUTED INTEGER NOT NULL, EXECTYPE VARCHAR(10) NOT NULL, MD5SUM VARCHAR(35), DESCRIPTION VARCHAR(255), COMMENTS VARCHAR(255), TAG VARCHAR(255), LIQUIBASE VARCHAR(20), CONTEXTS VARCHAR(255), LABELS VARCHAR(255), DEPLOYMENT_ID VARCHAR(10));
+
+-- Changeset changelog.xml::changes/0001_schema::pg_tasks
+
+-- The schema and its one sequence.
+
+CREATE SCHEMA IF NOT EXISTS long_task;
+
+COMMENT ON SCHEMA long_task IS
+  'pg_tasks: a row of long_task.task asks for a command to be run to its end. docs/sql.md is the manual.';
+
+-- A number taken at each entry into AW: the order of the queue within a priority. Neither id nor
+-- created will do, because a row may be queued long after it was written, and more than once.
+CREATE SEQUENCE long_task.ready_seq AS bigint;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS
+  'Place in the queue: taken each time a task becomes ready.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0001_schema', 'pg_tasks', 'changelog.xml', NOW(), 1, '9:156ef6d35c33524ea047ef14f5884b54', 'sqlFile path=changes/0001_schema.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/clock::pg_tasks
+
+-- clock: the one source of the present time in this schema.
+--
+-- Called by  every procedure and default that needs the time. A test database replaces it, so that
+--            time is set and not waited for.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- The time of the wall, not of the transaction: a lease is judged by the moment, however long the
+-- judging transaction had to wait. STABLE all the same: nothing here minds whether one statement reads
+-- the clock once or more often, and only a stable function lets WHERE finished > clock() use an index.
+CREATE OR REPLACE FUNCTION long_task.clock()
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT clock_timestamp()
+$$;
+
+COMMENT ON FUNCTION long_task.clock() IS
+  'The present time. Everything in schema long_task reads the time here and nowhere else.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clock', 'pg_tasks', 'changelog.xml', NOW(), 2, '9:1c6d0bda239189ae6dc7304ee82cd241', 'sqlFile path=procedures/clock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0002_task_state::pg_tasks
+
+-- The states a task can be in, for people to read and for tools to join.
+--
+-- task.state_id does not reference this table by a foreign key: each check would lock a row of it,
+-- and ten rows locked by every write of every session are a queue. A named CHECK does the same work.
+
+CREATE TABLE long_task.task_state (
+  id          text    NOT NULL,
+  name        text    NOT NULL,
+  set_by      text    NOT NULL,
+  description text    NOT NULL,
+  CONSTRAINT task_state_pkey PRIMARY KEY (id)
+);
+
+COMMENT ON TABLE long_task.task_state IS
+  'The states of a task. LIKE ''A%'' asks for the active ones, LIKE ''C%'' for the ended ones.';
+COMMENT ON COLUMN long_task.task_state.id IS 'What task.state_id holds.';
+COMMENT ON COLUMN long_task.task_state.name IS 'One word for people.';
+COMMENT ON COLUMN long_task.task_state.set_by IS 'Who brings a task into this state.';
+COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
+
+INSERT INTO long_task.task_state (id, name, set_by, description)
+VALUES
+  ('DR', 'draft',      'person',                    'being prepared, never started'),
+  ('AW', 'waiting',    'person, schedule, system',  'ready: will be started as soon as a slot is free'),
+  ('AD', 'delayed',    'system',                    'waits for a time: start_after, or the delay of a retry'),
+  ('AB', 'blocked',    'system',                    'waits for another task'),
+  ('AE', 'executing',  'node',                      'a process is running'),
+  ('AS', 'stopping',   'person',                    'executing, asked by SIGTERM to end by itself'),
+  ('AC', 'cancelling', 'person',                    'executing, being killed with everything it started'),
+  ('CS', 'completed',  'node, or the task itself',  'ended well'),
+  ('CF', 'failed',     'node, or the task itself',  'ended badly; error says how'),
+  ('CC', 'cancelled',  'system',                    'cancelled');
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0002_task_state', 'pg_tasks', 'changelog.xml', NOW(), 3, '9:84bb741f2fae391b6072cd31a9a5f30a', 'sqlFile path=changes/0002_task_state.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0003_task::pg_tasks
+
+-- long_task.task: what people write and watch. One row asks for one command to be run to its end.
+--
+-- The path of a row: a person inserts it as DR or AW; a node claims it (AE), which sets attempt and
+-- running_on; the node reports the end, which clears running_on. running_on is the one fact about
+-- processes: while it is set a process of this row may be alive, and nobody starts another, whatever
+-- state_id says. The partial indexes hold only the rows that the question is about, so that
+-- drafts, history and rows that wait for something else cost the queue nothing.
+
+CREATE TABLE long_task.task (
+  id                bigint      GENERATED ALWAYS AS IDENTITY,
+  name              text,
+  state_id          text        NOT NULL DEFAULT 'DR',
+  priority          integer     NOT NULL DEFAULT 0,
+  group_id          integer     NOT NULL DEFAULT 0,
+  worker_id         integer,
+  command           text[],
+  params            jsonb,
+  env               jsonb,
+  stdin             text,
+  cwd               text,
+  start_after       timestamptz,
+  timeout           interval,
+  kill_grace        interval,
+  max_attempts      integer     NOT NULL DEFAULT 1,
+  retry_delay       interval    NOT NULL DEFAULT interval '10 seconds',
+  attempt           integer     NOT NULL DEFAULT 0,
+  progress          real,
+  result            jsonb,
+  error             text,
+  exit_code         smallint,
+  signal            smallint,
+  output            text,
+  owner             text        NOT NULL DEFAULT session_user,
+  created           timestamptz NOT NULL DEFAULT long_task.clock(),
+  last_state_change timestamptz NOT NULL DEFAULT long_task.clock(),
+  started           timestamptz,
+  finished          timestamptz,
+  next_start        timestamptz,
+  shed_period_id    text,
+  shed_period_count integer,
+  shed_clone        boolean     NOT NULL DEFAULT false,
+  shed_parent_id    bigint,
+  shed_enabled      boolean     NOT NULL DEFAULT true,
+  shed_anchor       timestamptz,
+  cron              text,
+  time_zone         text,
+  concurrency_key   text,
+  queued_by         text        NOT NULL DEFAULT 'person',
+  base_attempt      integer     NOT NULL DEFAULT 0,
+  pinned            boolean     NOT NULL DEFAULT false,
+  running_on        integer,
+  ready_seq         bigint      NOT NULL DEFAULT nextval('long_task.ready_seq'),
+  CONSTRAINT task_pkey PRIMARY KEY (id),
+  CONSTRAINT task_state_is_known CHECK (
+    state_id IN ('DR', 'AW', 'AD', 'AB', 'AE', 'AS', 'AC', 'CS', 'CF', 'CC')
+  ),
+  CONSTRAINT task_executing_has_a_worker CHECK (
+    state_id NOT IN ('AE', 'AS', 'AC') OR running_on IS NOT NULL
+  ),
+  CONSTRAINT task_queued_by_is_known CHECK (
+    queued_by IN ('person', 'schedule', 'dependency', 'retry')
+  ),
+  CONSTRAINT task_attempts_only_grow CHECK (attempt >= base_attempt AND base_attempt >= 0),
+  CONSTRAINT task_period_is_known CHECK (
+    shed_period_id IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON')
+  )
+) WITH (fillfactor = 80);
+
+-- The queue of a group, the queue of a worker, what waits for a time, what is due by schedule.
+CREATE INDEX task_ready
+  ON long_task.task (group_id, priority, ready_seq)
+  WHERE state_id = 'AW' AND running_on IS NULL AND worker_id IS NULL;
+CREATE INDEX task_ready_pinned
+  ON long_task.task (worker_id, priority, ready_seq)
+  WHERE state_id = 'AW' AND running_on IS NULL AND worker_id IS NOT NULL;
+CREATE INDEX task_delayed
+  ON long_task.task (group_id, start_after)
+  WHERE state_id = 'AD' AND running_on IS NULL;
+CREATE INDEX task_scheduled
+  ON long_task.task (next_start)
+  WHERE next_start IS NOT NULL AND shed_enabled;
+-- What failed, for people.
+CREATE INDEX task_failed
+  ON long_task.task (finished)
+  WHERE state_id = 'CF';
+-- The processes of a worker, and those of them about which its node has to do something.
+CREATE INDEX task_running
+  ON long_task.task (running_on)
+  WHERE running_on IS NOT NULL;
+CREATE INDEX task_attention
+  ON long_task.task (running_on)
+  WHERE running_on IS NOT NULL AND state_id <> 'AE';
+
+COMMENT ON TABLE long_task.task IS
+  'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then.';
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start.';
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+COMMENT ON COLUMN long_task.task.cron IS 'Reserved for schedules by cron line; refused until the schema can evaluate it.';
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: days, weeks and months keep the wall clock of this zone; null: UTC.';
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person when the latest attempt was claimed. System.';
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0003_task', 'pg_tasks', 'changelog.xml', NOW(), 4, '9:546e3b0de4cfb9d0f7588d7f6d5b5c2b', 'sqlFile path=changes/0003_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0004_task_run::pg_tasks
+
+-- long_task.task_run: what each attempt did. Append-only; nothing on the way of a task reads it.
+
+CREATE TABLE long_task.task_run (
+  task_id        bigint      NOT NULL,
+  attempt        integer     NOT NULL,
+  group_id       integer     NOT NULL,
+  worker_id      integer     NOT NULL,
+  node_name      text,
+  pid            integer,
+  started        timestamptz NOT NULL,
+  finished       timestamptz NOT NULL,
+  state_id       text        NOT NULL,
+  exit_code      smallint,
+  signal         smallint,
+  error          text,
+  output         text,
+  user_seconds   real,
+  system_seconds real,
+  peak_memory    bigint,
+  started_by     text        NOT NULL,
+  CONSTRAINT task_run_pkey PRIMARY KEY (task_id, attempt),
+  CONSTRAINT task_run_has_ended CHECK (state_id IN ('CS', 'CF', 'CC'))
+);
+
+-- By time, for rates and for dropping what is old. Rows arrive in the order of finished, which is
+-- all that BRIN needs; it costs a fraction of a tree on the way in.
+CREATE INDEX task_run_finished
+  ON long_task.task_run
+  USING brin (finished)
+  WITH (pages_per_range = 32, autosummarize = on);
+
+COMMENT ON TABLE long_task.task_run IS
+  'One row for each attempt that ended or was lost. Stays when its task is deleted.';
+COMMENT ON COLUMN long_task.task_run.task_id IS 'The task; it may have been deleted since.';
+COMMENT ON COLUMN long_task.task_run.attempt IS 'Number of the attempt, from 1.';
+COMMENT ON COLUMN long_task.task_run.group_id IS 'Group the task was in.';
+COMMENT ON COLUMN long_task.task_run.worker_id IS 'The worker that ran it.';
+COMMENT ON COLUMN long_task.task_run.node_name IS 'The node that held the worker then.';
+COMMENT ON COLUMN long_task.task_run.pid IS 'Process id on that machine; null: it could not be started, or was lost.';
+COMMENT ON COLUMN long_task.task_run.started IS 'When the process was started.';
+COMMENT ON COLUMN long_task.task_run.finished IS 'When the process ended, also if the database was away then.';
+COMMENT ON COLUMN long_task.task_run.state_id IS 'How the attempt ended: CS, CF or CC. A task whose attempt failed may still be retried.';
+COMMENT ON COLUMN long_task.task_run.exit_code IS 'Exit code, 0 to 255; null if a signal ended it or it never started.';
+COMMENT ON COLUMN long_task.task_run.signal IS 'Signal that ended it; null if it exited.';
+COMMENT ON COLUMN long_task.task_run.error IS 'Why it ended badly.';
+COMMENT ON COLUMN long_task.task_run.output IS 'End of what it wrote to stdout and stderr.';
+COMMENT ON COLUMN long_task.task_run.user_seconds IS 'CPU time in user mode, of the process and the children it waited for.';
+COMMENT ON COLUMN long_task.task_run.system_seconds IS 'CPU time in the kernel, of the process and the children it waited for.';
+COMMENT ON COLUMN long_task.task_run.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
+COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person, schedule, dependency or retry.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0004_task_run', 'pg_tasks', 'changelog.xml', NOW(), 5, '9:81737465fbfe767bf8259cd8f7fdcd93', 'sqlFile path=changes/0004_task_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0005_worker::pg_tasks
+
+-- Workers. What the nodes write (the lease) and what people write (the stop code) are two tables,
+-- because a row that a person has changed in an open transaction cannot be renewed by its node, and
+-- a lease that is not renewed ends in killed tasks. The view long_task.worker shows both as one row.
+
+CREATE TABLE long_task.worker_lease (
+  worker_id    integer     NOT NULL,
+  group_id     integer     NOT NULL,
+  epoch        bigint      NOT NULL DEFAULT 0,
+  active       boolean     NOT NULL DEFAULT false,
+  locked_until timestamptz NOT NULL DEFAULT '-infinity',
+  task_count   integer     NOT NULL DEFAULT 0,
+  slots        integer     NOT NULL DEFAULT 0,
+  node_name    text,
+  host         text,
+  pid          integer,
+  version      text,
+  since        timestamptz,
+  CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id),
+  CONSTRAINT worker_lease_has_slots CHECK (slots >= 0)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE long_task.worker_lease IS
+  'The lease of each worker: which node serves it, and until when. Written by the nodes'' procedures only.';
+COMMENT ON COLUMN long_task.worker_lease.worker_id IS 'The worker.';
+COMMENT ON COLUMN long_task.worker_lease.group_id IS 'Group whose tasks it runs.';
+COMMENT ON COLUMN long_task.worker_lease.epoch IS 'Grows with each new holder; a call under an older one is refused.';
+COMMENT ON COLUMN long_task.worker_lease.active IS 'Whether a node holds it, as far as is known.';
+COMMENT ON COLUMN long_task.worker_lease.locked_until IS 'End of the lease by the database''s clock.';
+COMMENT ON COLUMN long_task.worker_lease.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
+COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes at once.';
+COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
+COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
+COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
+COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
+COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
+
+CREATE TABLE long_task.worker_stop (
+  worker_id integer  NOT NULL,
+  stop      smallint NOT NULL DEFAULT 0,
+  CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id),
+  CONSTRAINT worker_stop_is_known CHECK (stop BETWEEN 0 AND 3)
+);
+
+COMMENT ON TABLE long_task.worker_stop IS
+  'What people ask of a worker; written through the view long_task.worker.';
+COMMENT ON COLUMN long_task.worker_stop.worker_id IS 'The worker.';
+COMMENT ON COLUMN long_task.worker_stop.stop IS
+  '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
+
+CREATE TABLE long_task.deleted_attempt (
+  task_id    bigint      NOT NULL,
+  attempt    integer     NOT NULL,
+  group_id   integer     NOT NULL,
+  worker_id  integer     NOT NULL,
+  started    timestamptz,
+  started_by text        NOT NULL,
+  CONSTRAINT deleted_attempt_pkey PRIMARY KEY (worker_id, task_id)
+);
+
+COMMENT ON TABLE long_task.deleted_attempt IS
+  'Executing tasks whose row was deleted: their processes are to be killed, and their attempts to be kept as history.';
+COMMENT ON COLUMN long_task.deleted_attempt.task_id IS 'Id of the deleted row.';
+COMMENT ON COLUMN long_task.deleted_attempt.attempt IS 'The attempt that was executing.';
+COMMENT ON COLUMN long_task.deleted_attempt.group_id IS 'Group the task was in.';
+COMMENT ON COLUMN long_task.deleted_attempt.worker_id IS 'The worker that executes it.';
+COMMENT ON COLUMN long_task.deleted_attempt.started IS 'When it was claimed.';
+COMMENT ON COLUMN long_task.deleted_attempt.started_by IS 'What had queued the task.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:07c1b561e86bd5ad4e9f602773bf924f', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/start_order::pg_tasks
+
+-- start_order: what a node has to know to start the attempt that a row is in.
+--
+-- Called by  claim_tasks, reconcile_attempts
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
+RETURNS json
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT json_build_object(
+    'task_id', p_task.id,
+    'attempt', p_task.attempt,
+    'group_id', p_task.group_id,
+    'command', array_replace(p_task.command, '%TASK', p_task.id::text),
+    'cwd', p_task.cwd,
+    'env', p_task.env,
+    'params', p_task.params::text,
+    'stdin', p_task.stdin,
+    'timeout', extract(epoch FROM p_task.timeout),
+    'kill_grace', extract(epoch FROM p_task.kill_grace)
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
+  'What a node has to know to start the attempt that the row is in; durations in seconds.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:12f514f7de66244d2edb5558e8adc49e', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/retry_delay_after::pg_tasks
+
+-- retry_delay_after: how long to wait after a failed attempt.
+--
+-- Called by  finish_attempts
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.retry_delay_after(
+  p_failures integer,
+  p_delay    interval
+)
+RETURNS interval
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  -- 2^20 seconds are twelve days: a power beyond that only risks an overflow below the cap.
+  SELECT LEAST(
+    p_delay * (2 ^ LEAST(p_failures - 1, 20)),
+    GREATEST(p_delay, interval '1 day')
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS
+  'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:47932ccc21050e0f2822053cc8e43180', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/refuse::pg_tasks
+
+-- refuse: raise one of this schema's own errors.
+--
+-- Called by  every procedure that refuses something; the codes are listed in docs/sql.md.
+-- Locks      nothing
+-- Raises     p_code, always
+CREATE OR REPLACE FUNCTION long_task.refuse(
+  p_code    text,
+  p_message text,
+  p_hint    text,
+  p_detail  text DEFAULT NULL
+)
+RETURNS void
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_detail IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = p_code, MESSAGE = p_message, HINT = p_hint;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = p_code, MESSAGE = p_message, HINT = p_hint, DETAIL = p_detail;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.refuse(text, text, text, text) IS
+  'Raise an error with a code of class LT, a message, a hint and a detail.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:728079bd6e8841decc22a3a76c76af8f', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/announce::pg_tasks
+
+-- announce: wake the nodes that may have something to do about a waiting task.
+--
+-- Called by  the triggers of task, release_delayed_tasks, finish_attempts.
+-- Locks      nothing until commit, then PostgreSQL's own queue of notifications.
+-- Raises     nothing
+--
+-- A notification is a hint that shortens a sleep. It carries nothing: what to do follows from the
+-- rows, and a node that hears nothing finds them at its next call.
+CREATE OR REPLACE FUNCTION long_task.announce(
+  p_group_id  integer,
+  p_worker_id integer
+)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT pg_notify(
+    CASE
+      WHEN p_worker_id IS NULL THEN 'long_task_group_' || p_group_id
+      ELSE 'long_task_worker_' || p_worker_id
+    END,
+    ''
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.announce(integer, integer) IS
+  'Wake the nodes of a group, or the node of one worker if a worker is given.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 10, '9:ab13c5fb523dc46f3c27800b192c1d4e', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
+
+-- announce_tasks: wake the nodes for which an INSERT has left something to do.
+--
+-- Called by  trigger announce_tasks on task, once after each INSERT statement.
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.announce_tasks()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM long_task.announce(n.group_id, n.worker_id)
+  FROM (
+    SELECT DISTINCT
+      i.group_id,
+      i.worker_id
+    FROM inserted AS i
+    WHERE i.state_id IN ('AW', 'AD')
+       OR i.next_start IS NOT NULL
+  ) AS n;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_tasks() IS
+  'Trigger: wake the nodes that inserted tasks are waiting for.';
+
+CREATE OR REPLACE TRIGGER announce_tasks
+AFTER INSERT ON long_task.task
+REFERENCING NEW TABLE AS inserted
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.announce_tasks();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:a014d6a9e00bc2e38ed02c0a84af1bd5', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
+
+-- attend_attempts: the processes of a worker that must not just go on.
+--
+-- Called by  sync
+-- Locks      nothing
+-- Raises     nothing
+--
+-- The same answer comes at each call until the process is gone: what a node has not heard, or has heard
+-- twice, does no harm.
+CREATE OR REPLACE FUNCTION long_task.attend_attempts(p_worker_id integer)
+RETURNS json
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+  SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
+  FROM (
+    SELECT
+      t.id AS task_id,
+      t.attempt,
+      CASE t.state_id
+        WHEN 'AS' THEN 'stop'
+        WHEN 'AC' THEN 'kill'
+        ELSE 'leave'
+      END AS what
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+      AND t.state_id <> 'AE'
+    UNION ALL
+    SELECT
+      d.task_id,
+      d.attempt,
+      'kill'
+    FROM long_task.deleted_attempt AS d
+    WHERE d.worker_id = p_worker_id
+  ) AS a
+$$;
+
+COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
+  'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:2f00f026bb5676e474b3af391fdf62e8', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
+
+-- cancel_worker_tasks: cancel everything that a worker is executing.
+--
+-- Called by  sync, while the worker's stop code is 3.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id; what a person holds is found at
+--            the next call.
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.cancel_worker_tasks(p_worker_id integer)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  UPDATE long_task.task AS t
+  SET state_id = 'AC'
+  WHERE t.id = ANY (ARRAY(
+    SELECT e.id
+    FROM long_task.task AS e
+    WHERE e.running_on = p_worker_id
+      AND e.state_id IN ('AE', 'AS')
+    ORDER BY e.id
+    FOR NO KEY UPDATE SKIP LOCKED
+  ))
+$$;
+
+COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
+  'Cancel everything that a worker is executing.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_task::pg_tasks
+
+-- check_task: refuse a row that could never be run as it is written.
+--
+-- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
+--            plain rows, and the writes of the nodes' procedures, pass without a call.
+-- Locks      nothing
+-- Raises     LT004 bad value, LT005 bad command, LT007 bad schedule, LT010 not available yet
+CREATE OR REPLACE FUNCTION long_task.check_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+  v_code    CONSTANT text := 'LT004';
+BEGIN
+  IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
+      'Give an interval such as ''5 minutes'', or null for no limit.');
+  END IF;
+  IF NEW.kill_grace < interval '0' OR NEW.kill_grace > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
+      'Give an interval such as ''10 seconds'', or null for the node''s setting.');
+  END IF;
+  IF NEW.retry_delay < interval '0' OR NEW.retry_delay > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
+      'Give an interval such as ''30 seconds''.');
+  END IF;
+  IF NEW.max_attempts < 1 THEN
+    PERFORM long_task.refuse(v_code, format('max_attempts %s is less than 1', NEW.max_attempts),
+      'One attempt is the least there is; 3 means two retries.');
+  END IF;
+  IF NEW.progress NOT BETWEEN 0 AND 1 THEN
+    PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
+      'Half done is 0.5.');
+  END IF;
+  IF jsonb_typeof(NEW.env) <> 'object' THEN
+    PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
+      'Give an object of strings such as {"LANG": "C"}.');
+  END IF;
+  -- The value is not shown: what is in an environment may be a secret.
+  PERFORM long_task.refuse(v_code, format('env has a bad entry %s, of type %s', quote_literal(e.key), jsonb_typeof(e.value)),
+    'Names are not empty and have no "="; values are strings.')
+  FROM jsonb_each(NEW.env) AS e
+  WHERE jsonb_typeof(e.value) <> 'string'
+     OR e.key = ''
+     OR strpos(e.key, '=') > 0;
+  IF NEW.state_id <> 'DR' AND (
+    NEW.command IS NULL
+    OR array_ndims(NEW.command) IS DISTINCT FROM 1
+    OR array_lower(NEW.command, 1) <> 1
+    OR array_position(NEW.command, NULL) IS NOT NULL
+    OR NEW.command[1] = ''
+  ) THEN
+    PERFORM long_task.refuse('LT005', format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
+      'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.');
+  END IF;
+  IF NEW.shed_period_id NOT IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON') THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_id %s is not known', quote_literal(NEW.shed_period_id)),
+      'Give one of SEC, MIN, HOU, DAY, WEE, MON.');
+  END IF;
+  IF NEW.shed_period_count < 1 THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
+      'Give the number of units from one start to the next.');
+  END IF;
+  IF NOT isfinite(NEW.next_start) THEN
+    PERFORM long_task.refuse('LT007', format('next_start %s is not a time', NEW.next_start),
+      'Set shed_enabled to false to pause a schedule.');
+  END IF;
+  IF NEW.time_zone IS NOT NULL
+     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
+      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+  END IF;
+  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+    PERFORM long_task.refuse('LT010', 'cron and concurrency_key cannot be used with this schema version',
+      'Use next_start and shed_period_id to schedule by interval.');
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task() IS
+  'Trigger: refuse a task that could never be run as it is written.';
+
+CREATE OR REPLACE TRIGGER check_task
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.timeout IS NOT NULL
+  OR NEW.kill_grace IS NOT NULL
+  OR NEW.retry_delay NOT BETWEEN interval '0' AND interval '100 years'
+  OR NEW.max_attempts < 1
+  OR NEW.progress NOT BETWEEN 0 AND 1
+  OR NEW.env IS NOT NULL
+  OR NEW.next_start IS NOT NULL
+  OR NEW.shed_period_id IS NOT NULL
+  OR NEW.shed_period_count IS NOT NULL
+  OR NEW.time_zone IS NOT NULL
+  OR NEW.cron IS NOT NULL
+  OR NEW.concurrency_key IS NOT NULL
+  OR (
+    NEW.state_id <> 'DR'
+    AND (
+      NEW.command IS NULL
+      OR array_ndims(NEW.command) IS DISTINCT FROM 1
+      OR array_lower(NEW.command, 1) <> 1
+      OR array_position(NEW.command, NULL) IS NOT NULL
+      OR NEW.command[1] = ''
+    )
+  )
+)
+EXECUTE FUNCTION long_task.check_task();
+
+CREATE OR REPLACE TRIGGER check_changed_task
+BEFORE UPDATE OF
+  state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
+  concurrency_key, next_start, shed_period_id, shed_period_count
+ON long_task.task
+FOR EACH ROW
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+EXECUTE FUNCTION long_task.check_task();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:bcfb1bb542035ce1c0af07090f2f2d0a', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
+
+-- claim_tasks: take ready tasks for a worker, best first, and say how to start them.
+--
+-- Called by  sync, under the lease of the worker and with free slots.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
+--            would pass over rows that an open transaction references by a foreign key.
+-- Raises     nothing
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
+CREATE OR REPLACE FUNCTION long_task.claim_tasks(
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
+)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_now    timestamptz;
+  v_ids    bigint[];
+  v_starts json;
+BEGIN
+  WITH of_group AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  ),
+  of_worker AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY priority, ready_seq
+    LIMIT p_limit
+  ) AS c;
+
+  IF v_ids IS NULL THEN
+    RETURN NULL;
+  END IF;
+
+  v_now := long_task.clock();
+  WITH claimed AS (
+    UPDATE long_task.task AS t
+    SET
+      state_id = 'AE',
+      running_on = p_worker_id,
+      pinned = t.worker_id IS NOT NULL,
+      worker_id = p_worker_id,
+      attempt = t.attempt + 1,
+      started = v_now,
+      last_state_change = v_now,
+      finished = NULL,
+      exit_code = NULL,
+      signal = NULL,
+      error = NULL,
+      output = NULL,
+      result = NULL,
+      progress = NULL
+    WHERE t.id = ANY (v_ids)
+    RETURNING t.*
+  )
+  SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
+  INTO v_starts
+  FROM claimed AS c;
+  RETURN v_starts;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
+  'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:9ae9a3bfeda293fa033b0c4980fff988', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/describe_end::pg_tasks
+
+-- describe_end: say in one line why an attempt ended badly.
+--
+-- Called by  finish_attempts
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Numbers of signals are those of Linux (man 7 signal; the same on x86 and ARM).
+CREATE OR REPLACE FUNCTION long_task.describe_end(
+  p_reason      text,
+  p_error       text,
+  p_exit_code   smallint,
+  p_signal      smallint,
+  p_core_dumped boolean,
+  p_timeout     interval
+)
+RETURNS text
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_names CONSTANT text[] := ARRAY[
+    'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
+    'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
+    'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
+  ];
+BEGIN
+  RETURN CASE
+    WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+    WHEN p_reason IS NOT NULL THEN p_reason
+    WHEN p_signal IS NOT NULL THEN
+      'signal ' || p_signal
+      || COALESCE(' (SIG' || v_names[p_signal] || ')', '')
+      || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
+    WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
+    ELSE p_error
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
+  'One line that says why an attempt ended badly; null if it ended well.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:1d975d1b032f2bb0777da93b4b0effc4', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/enter_task::pg_tasks
+
+-- enter_task: see to a row that enters the table as more than a draft or a plain waiting row.
+--
+-- Called by  trigger enter_task on task, before INSERT; its WHEN lets plain rows pass without a call.
+-- Locks      nothing
+-- Raises     LT003 illegal transition, LT004 bad value
+CREATE OR REPLACE FUNCTION long_task.enter_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NEW.state_id NOT IN ('DR', 'AW') THEN
+    PERFORM long_task.refuse('LT003', format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
+      'Insert it as DR (draft) or AW (waiting).');
+  END IF;
+  IF NEW.running_on IS NOT NULL OR NEW.attempt <> 0 OR NEW.base_attempt <> 0 THEN
+    PERFORM long_task.refuse('LT004', 'running_on, attempt and base_attempt are written by the system',
+      'Leave these columns out of the INSERT.');
+  END IF;
+  IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
+    NEW.state_id := 'AD';
+  END IF;
+  NEW.shed_anchor := NEW.next_start;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.enter_task() IS
+  'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
+
+CREATE OR REPLACE TRIGGER enter_task
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.state_id NOT IN ('DR', 'AW')
+  OR NEW.start_after IS NOT NULL
+  OR NEW.next_start IS NOT NULL
+  OR NEW.running_on IS NOT NULL
+  OR NEW.attempt <> 0
+  OR NEW.base_attempt <> 0
+)
+EXECUTE FUNCTION long_task.enter_task();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:d767cac09c08575f6eb170487448a7fb', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
+
+-- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
+--
+-- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id. A row that a person holds in an
+--            open transaction is passed over: its report is returned, to be handed in again, instead of
+--            holding up all others.
+-- Raises     nothing
+--
+-- A report changes a row only while that row still is in the reported attempt on this worker; so a
+-- report can be repeated, and a late one does no harm. The whole rule of retries is here.
+--
+-- Returns the reports that have to be handed in again, as an array of task ids.
+CREATE OR REPLACE FUNCTION long_task.finish_attempts(
+  p_worker_id integer,
+  p_reports   json
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now       timestamptz := long_task.clock();
+  v_node      text;
+  v_reported  integer := json_array_length(p_reports);
+  v_ids       bigint[];
+  v_announced bigint;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+  );
+  SELECT l.node_name INTO v_node
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+
+  WITH report AS MATERIALIZED (
+    SELECT
+      t.id,
+      t.attempt,
+      t.group_id,
+      t.state_id AS old_state_id,
+      t.queued_by,
+      t.pinned,
+      t.worker_id,
+      t.retry_delay,
+      t.attempt - t.base_attempt AS failures,
+      t.max_attempts,
+      r.*,
+      v_now - make_interval(secs => r.ended_ago) AS ended,
+      COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+    FROM json_to_recordset(p_reports) AS r(
+      task_id        bigint,
+      pid            integer,
+      exit_code      smallint,
+      signal         smallint,
+      core_dumped    boolean,
+      reason         text,
+      error          text,
+      started_ago    double precision,
+      ended_ago      double precision,
+      user_seconds   real,
+      system_seconds real,
+      peak_memory    bigint,
+      output         text,
+      result         text
+    )
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.id = ANY (v_ids)
+  ),
+  verdict AS MATERIALIZED (
+    SELECT
+      r.*,
+      CASE
+        WHEN r.old_state_id = 'AC' THEN 'CC'
+        WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+        WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+        ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+      END AS run_state_id,
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+    FROM report AS r
+  ),
+  history AS (
+    INSERT INTO long_task.task_run (
+      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+      error, output, user_seconds, system_seconds, peak_memory, started_by
+    )
+    SELECT
+      v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+    FROM verdict AS v
+    ON CONFLICT (task_id, attempt) DO NOTHING
+  ),
+  ended AS (
+    UPDATE long_task.task AS t
+    SET
+      running_on = NULL,
+      state_id = CASE
+        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
+        ELSE t.state_id
+      END,
+      last_state_change = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
+        ELSE t.last_state_change
+      END,
+      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
+      start_after = CASE
+        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        ELSE t.start_after
+      END,
+      queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
+      worker_id = CASE WHEN v.again AND NOT v.pinned THEN NULL ELSE t.worker_id END,
+      ready_seq = CASE
+        WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
+        ELSE t.ready_seq
+      END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      result = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
+          long_task.parse_result(v.result)
+        ELSE t.result
+      END
+    FROM verdict AS v
+    WHERE t.id = v.id
+    RETURNING t.state_id, t.group_id, t.worker_id
+  )
+  SELECT count(long_task.announce(e.group_id, e.worker_id)) INTO v_announced
+  FROM ended AS e
+  WHERE e.state_id IN ('AW', 'AD');
+
+  IF cardinality(v_ids) = v_reported THEN
+    RETURN '{}';
+  END IF;
+
+  WITH gone AS (
+    DELETE FROM long_task.deleted_attempt AS d
+    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    WHERE d.worker_id = p_worker_id
+      AND d.task_id = r.task_id
+      AND d.attempt = r.attempt
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+  )
+  INSERT INTO long_task.task_run (
+    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+    error, output, user_seconds, system_seconds, peak_memory, started_by
+  )
+  SELECT
+    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
+    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
+    v_now - make_interval(secs => r.ended_ago),
+    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
+    r.peak_memory, g.started_by
+  FROM gone AS g
+  JOIN json_to_recordset(p_reports) AS r(
+    task_id        bigint,
+    pid            integer,
+    exit_code      smallint,
+    signal         smallint,
+    started_ago    double precision,
+    ended_ago      double precision,
+    user_seconds   real,
+    system_seconds real,
+    peak_memory    bigint,
+    output         text
+  ) ON r.task_id = g.task_id
+  ON CONFLICT (task_id, attempt) DO NOTHING;
+
+  RETURN ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+      AND t.id <> ALL (v_ids)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
+  'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:8e3dcb7cfc93be5b5f1b34958ed2b216', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
+
+-- fire_schedules: start what is due by schedule.
+--
+-- Called by  sync, of whichever node comes first.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of next_start.
+-- Raises     nothing
+--
+-- A task that has ended is queued again; one that is still active, or a draft, is passed over; one with
+-- shed_clone stays as it is and a copy is queued. Starts that were missed count as one. The schedule
+-- moves on in the same statement, so that each start is made once.
+CREATE OR REPLACE FUNCTION long_task.fire_schedules(p_limit integer)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET long_task.started_by = 'schedule'
+AS $$
+DECLARE
+  v_now   timestamptz := long_task.clock();
+  v_ids   bigint[];
+  v_fired integer;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.next_start <= v_now
+      AND t.next_start IS NOT NULL
+      AND t.shed_enabled
+    ORDER BY t.next_start
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  );
+  IF cardinality(v_ids) = 0 THEN
+    RETURN 0;
+  END IF;
+
+  INSERT INTO long_task.task (
+    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
+    kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
+  )
+  SELECT
+    t.name, 'AW', t.priority, t.group_id, t.worker_id, t.command, t.params, t.env, t.stdin, t.cwd,
+    t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
+  FROM long_task.task AS t
+  WHERE t.id = ANY (v_ids)
+    AND t.shed_clone
+    AND t.command IS NOT NULL
+  ORDER BY t.next_start;
+
+  UPDATE long_task.task AS t
+  SET
+    state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
+    next_start = CASE
+      WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
+        COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
+        t.time_zone, v_now
+      )
+    END
+  WHERE t.id = ANY (v_ids);
+  GET DIAGNOSTICS v_fired = ROW_COUNT;
+  RETURN v_fired;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
+  'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:7c926d35433057bc20ab3221fe6c327f', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
+
+-- keep_deleted_attempt: remember the processes of tasks whose rows are deleted, so that they are killed.
+--
+-- Called by  triggers on task: after DELETE of a row that has a process, before TRUNCATE.
+-- Locks      nothing beyond the rows it inserts.
+-- Raises     nothing
+--
+-- SECURITY DEFINER, because whoever may delete a task need not be able to write what nodes read.
+CREATE OR REPLACE FUNCTION long_task.keep_deleted_attempt()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
+    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by);
+    PERFORM long_task.announce(NULL, OLD.running_on);
+  ELSE
+    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
+    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL;
+    PERFORM long_task.announce(NULL, d.worker_id)
+    FROM (SELECT DISTINCT a.worker_id FROM long_task.deleted_attempt AS a) AS d;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.keep_deleted_attempt() IS
+  'Trigger: have the processes of deleted tasks killed.';
+
+REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER keep_deleted_attempt
+AFTER DELETE ON long_task.task
+FOR EACH ROW
+WHEN (OLD.running_on IS NOT NULL)
+EXECUTE FUNCTION long_task.keep_deleted_attempt();
+
+CREATE OR REPLACE TRIGGER keep_truncated_attempts
+BEFORE TRUNCATE ON long_task.task
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.keep_deleted_attempt();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:43027a01c0683f1c239f4e98be58e6c6', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/leave_worker::pg_tasks
+
+-- leave_worker: give a lease back.
+--
+-- Called by  a node that ends, after it has reported everything.
+-- Locks      the worker's lease row; task rows by recover_worker_tasks.
+-- Raises     nothing: a node that has lost its lease has nothing to give back.
+--
+-- The stop codes 2 and 3 ask a node to leave; they are done with now, so that the next node that serves
+-- the worker runs. Code 1 is a condition of the worker and stays.
+-- SECURITY DEFINER: roles that run nodes write no table themselves.
+CREATE OR REPLACE FUNCTION long_task.leave_worker(
+  p_worker_id integer,
+  p_epoch     bigint
+)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    active = false,
+    locked_until = long_task.clock(),
+    task_count = 0
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM long_task.recover_worker_tasks(p_worker_id);
+  DELETE FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id
+    AND s.stop IN (2, 3);
+  PERFORM long_task.announce(NULL, p_worker_id);
+  RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_worker(integer, bigint) IS
+  'For nodes: give the lease of a worker back. False if it was not held any more.';
+
+REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:375d1873eed911e4114d74d46ded7bc8', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/lock_worker::pg_tasks
+
+-- lock_worker: give the lease of a worker to a node, if nobody else may hold it.
+--
+-- Called by  a node when it starts, and again while it stands by.
+-- Locks      the worker's lease row; task rows by finish_attempts and recover_worker_tasks.
+-- Raises     LT004 bad value
+--
+-- A lease that has ended is given away p_recovery_delay seconds later, not at once: its holder and
+-- the holder's guardian judge its end by their own clocks and need a margin to have killed everything.
+-- What the holder of before can still report (it was away, and is back) is handed in with p_reports
+-- and counts; what is left then is lost.
+--
+-- Returns epoch (null: not given), held_by, and retry_in seconds.
+-- SECURITY DEFINER: roles that run nodes write no table themselves.
+CREATE OR REPLACE FUNCTION long_task.lock_worker(
+  p_worker_id      integer,
+  p_group_id       integer,
+  p_slots          integer,
+  p_node_name      text,
+  p_host           text,
+  p_pid            integer,
+  p_version        text,
+  p_lease_duration double precision,
+  p_recovery_delay double precision,
+  p_reports        json DEFAULT '[]'
+)
+RETURNS TABLE (epoch bigint, held_by text, retry_in double precision)
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_lease long_task.worker_lease;
+  v_free  timestamptz;
+  v_now   timestamptz;
+BEGIN
+  IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
+      p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
+  END IF;
+  INSERT INTO long_task.worker_lease (worker_id, group_id)
+  VALUES (p_worker_id, p_group_id)
+  ON CONFLICT DO NOTHING;
+  SELECT l.* INTO v_lease
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+  FOR UPDATE;
+
+  v_now := long_task.clock();
+  v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
+  IF v_lease.active AND v_free > v_now THEN
+    RETURN QUERY SELECT
+      NULL::bigint,
+      format('node %s (pid %s on %s)', v_lease.node_name, v_lease.pid, v_lease.host),
+      extract(epoch FROM v_free - v_now)::double precision;
+    RETURN;
+  END IF;
+
+  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
+  WHERE json_array_length(p_reports) > 0;
+  PERFORM long_task.recover_worker_tasks(p_worker_id);
+
+  v_now := long_task.clock();
+  UPDATE long_task.worker_lease AS l
+  SET
+    group_id = p_group_id,
+    epoch = l.epoch + 1,
+    active = true,
+    locked_until = v_now + make_interval(secs => p_lease_duration),
+    task_count = 0,
+    slots = p_slots,
+    node_name = p_node_name,
+    host = p_host,
+    pid = p_pid,
+    version = p_version,
+    since = v_now
+  WHERE l.worker_id = p_worker_id
+  RETURNING l.* INTO v_lease;
+  RETURN QUERY SELECT v_lease.epoch, NULL::text, NULL::double precision;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) IS
+  'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:69f720f3b7081b09ff8dc0a6df115b64', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/move_task::pg_tasks
+
+-- move_task: decide about a change that a person, a task or a schedule makes to a task's state.
+--
+-- Called by  trigger move_task on task, before UPDATE. The writes of the nodes' procedures do not come
+--            here: a claim sets running_on and a report clears it, and the trigger's WHEN passes over
+--            both, because no UPDATE that people write touches that column.
+-- Locks      nothing beyond the row that is being updated.
+-- Raises     LT003 illegal transition, LT004 bad value
+CREATE OR REPLACE FUNCTION long_task.move_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now        timestamptz := long_task.clock();
+  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+BEGIN
+  IF NEW.id <> OLD.id THEN
+    PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
+      'Insert another task.');
+  END IF;
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+    NEW.shed_anchor := NEW.next_start;
+  END IF;
+  CASE
+    WHEN NEW.state_id = OLD.state_id THEN
+      NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
+      NEW.queued_by := v_started_by;
+      NEW.base_attempt := NEW.attempt;
+      NEW.started := NULL;
+      NEW.finished := NULL;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
+      NEW.error := NULL;
+      NEW.output := NULL;
+      NEW.result := NULL;
+      NEW.progress := NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
+      NULL;
+    WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
+      NULL;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
+      NULL;
+    WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
+      NULL;
+    WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
+      NEW.finished := v_now;
+    ELSE
+      PERFORM long_task.refuse('LT003', format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
+        format('From %s it can go to %s.', OLD.state_id, CASE
+          WHEN OLD.state_id = 'DR' THEN 'AW'
+          WHEN OLD.state_id IN ('AW', 'AD', 'AB') THEN 'AC'
+          WHEN OLD.state_id = 'AE' THEN 'AC, AS, CS, CF'
+          WHEN OLD.state_id = 'AS' THEN 'AC, CS, CF'
+          WHEN OLD.state_id = 'AC' THEN 'nothing: it becomes CC when its processes are gone'
+          ELSE 'AW, DR'
+        END),
+        format('state_id is %s since %s', OLD.state_id, OLD.last_state_change));
+  END CASE;
+
+  IF NEW.state_id IN ('AW', 'AD') THEN
+    NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+      NEW.ready_seq := nextval('long_task.ready_seq');
+    END IF;
+    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+  END IF;
+  IF NEW.state_id <> OLD.state_id THEN
+    NEW.last_state_change := v_now;
+    IF NEW.running_on IS NOT NULL THEN
+      PERFORM long_task.announce(NULL, NEW.running_on);
+    END IF;
+  END IF;
+  IF NEW.next_start IS NOT NULL THEN
+    PERFORM long_task.announce(NEW.group_id, NULL);
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.move_task() IS
+  'Trigger: allow or refuse a change of state, turn AW into AD and AC into CC where that is what is meant, wake the nodes.';
+
+CREATE OR REPLACE TRIGGER move_task
+BEFORE UPDATE ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.running_on IS NOT DISTINCT FROM OLD.running_on
+  AND (
+    NEW.id <> OLD.id
+    OR NEW.state_id <> OLD.state_id
+    OR NEW.start_after IS DISTINCT FROM OLD.start_after
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.next_start IS DISTINCT FROM OLD.next_start
+    OR NEW.shed_enabled <> OLD.shed_enabled
+  )
+)
+EXECUTE FUNCTION long_task.move_task();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:bc290423d6038f391920192bedd3c0b2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/parse_result::pg_tasks
+
+-- parse_result: the JSON that a process left as its result.
+--
+-- Called by  finish_attempts
+-- Locks      nothing
+-- Raises     nothing: a result that cannot be stored must not stop the reports it travels with.
+CREATE OR REPLACE FUNCTION long_task.parse_result(p_text text)
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN p_text::jsonb;
+EXCEPTION
+  WHEN data_exception OR program_limit_exceeded THEN
+    RETURN jsonb_build_object('unreadable_result', left(p_text, 1000));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.parse_result(text) IS
+  'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
+
+-- reconcile_attempts: find the attempts a worker has claimed and its node knows nothing of.
+--
+-- Called by  sync, when the node names what it runs: at the first call of each connection. The answer
+--            to an earlier call may have been lost with the connection after its claims were committed.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Within one lease everything the node ever heard of is in p_known until it has been reported, so what
+-- is missing there has never been started, and is started now, as the same attempt.
+CREATE OR REPLACE FUNCTION long_task.reconcile_attempts(
+  p_worker_id integer,
+  p_known     bigint[]
+)
+RETURNS json
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
+  FROM long_task.task AS t
+  WHERE t.running_on = p_worker_id
+    AND t.id <> ALL (p_known)
+$$;
+
+COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[]) IS
+  'How to start the attempts that a worker has claimed and that are not among the known task ids; null if there are none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:54b82835f2675ab598940c5a7851b31c', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
+
+-- recover_worker_tasks: write off the attempts of a worker whose node is gone.
+--
+-- Called by  lock_worker, when a node takes a worker over; leave_worker.
+-- Locks      task rows, by finish_attempts.
+-- Raises     LT001 lease lost: the worker is still being served
+--
+-- A lost attempt counts as a failed one and goes on by the same rule as every failure.
+-- Returns how many attempts were lost.
+CREATE OR REPLACE FUNCTION long_task.recover_worker_tasks(p_worker_id integer)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_lost json;
+BEGIN
+  PERFORM long_task.refuse('LT001', format('worker %s is served until %s', l.worker_id, l.locked_until),
+    'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.')
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.active
+    AND l.locked_until > long_task.clock();
+
+  -- finish_attempts passes over rows that a person holds; nobody may take the worker while some are
+  -- left, so this one waits for them.
+  PERFORM t.id
+  FROM long_task.task AS t
+  WHERE t.running_on = p_worker_id
+  ORDER BY t.id
+  FOR NO KEY UPDATE;
+
+  SELECT json_agg(json_build_object(
+    'task_id', a.task_id,
+    'attempt', a.attempt,
+    'reason', 'Worker failed',
+    'ended_ago', 0
+  ))
+  INTO v_lost
+  FROM (
+    SELECT t.id AS task_id, t.attempt
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+    UNION ALL
+    SELECT d.task_id, d.attempt
+    FROM long_task.deleted_attempt AS d
+    WHERE d.worker_id = p_worker_id
+  ) AS a;
+
+  IF v_lost IS NULL THEN
+    RETURN 0;
+  END IF;
+  PERFORM long_task.finish_attempts(p_worker_id, v_lost);
+  RETURN json_array_length(v_lost);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
+  'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
+
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(integer) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:6848936f7f15b51303b10aa92a658999', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
+
+-- release_delayed_tasks: make the delayed tasks of a group ready whose time has come.
+--
+-- Called by  sync
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of start_after.
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.release_delayed_tasks(
+  p_group_id integer,
+  p_limit    integer
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_now      timestamptz := long_task.clock();
+  v_ids      bigint[];
+  v_released integer;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.group_id = p_group_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  );
+  IF cardinality(v_ids) = 0 THEN
+    RETURN 0;
+  END IF;
+
+  -- The trigger move_task gives each its place in the queue and wakes the nodes.
+  UPDATE long_task.task AS t
+  SET state_id = 'AW'
+  WHERE t.id = ANY (v_ids);
+  GET DIAGNOSTICS v_released = ROW_COUNT;
+  RETURN v_released;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer) IS
+  'Make up to so many delayed tasks of a group ready whose time has come. Returns how many.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:1137ecdae987a37fd42fd72da2259594', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
+
+-- schedule_time_after: the first start of an interval schedule after a given time.
+--
+-- Called by  fire_schedules
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Counted from the anchor and not from the latest start, so that nothing drifts and the 31st comes back
+-- after a short month. Seconds, minutes and hours are elapsed time; days, weeks and months keep the
+-- wall clock of the zone.
+CREATE OR REPLACE FUNCTION long_task.schedule_time_after(
+  p_anchor    timestamptz,
+  p_period_id text,
+  p_count     integer,
+  p_time_zone text,
+  p_after     timestamptz
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_zone  text := COALESCE(p_time_zone, 'UTC');
+  v_local timestamp := p_anchor AT TIME ZONE v_zone;
+  v_after timestamp := p_after AT TIME ZONE v_zone;
+  v_unit  interval := CASE p_period_id
+    WHEN 'SEC' THEN interval '1 second'
+    WHEN 'MIN' THEN interval '1 minute'
+    WHEN 'HOU' THEN interval '1 hour'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'MON' THEN interval '1 month'
+  END;
+  v_steps bigint;
+  v_next  timestamptz;
+BEGIN
+  IF p_anchor > p_after THEN
+    RETURN p_anchor;
+  END IF;
+  IF p_period_id IN ('SEC', 'MIN', 'HOU') THEN
+    v_steps := floor(extract(epoch FROM p_after - p_anchor) / (extract(epoch FROM v_unit) * p_count)) + 1;
+    RETURN p_anchor + v_unit * (v_steps * p_count);
+  END IF;
+  -- A guess that is not too late, then on until it is past: zones and short months move it a little.
+  v_steps := CASE p_period_id
+    WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
+    ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
+  END / p_count - 1;
+  v_steps := GREATEST(v_steps, 0);
+  LOOP
+    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    EXIT WHEN v_next > p_after;
+    v_steps := v_steps + 1;
+  END LOOP;
+  RETURN v_next;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
+  'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:23422e8a2323565d9cf871d84f448e04', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/schema_version::pg_tasks
+
+-- schema_version: what this schema is, and which nodes it still serves.
+--
+-- Called by  every node when it connects, and pg-tasks migrate.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- version grows with each release that changes the schema; oldest_node is the smallest version of
+-- which nodes still find everything they call.
+CREATE OR REPLACE FUNCTION long_task.schema_version()
+RETURNS TABLE (version integer, oldest_node integer)
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT 1, 1
+$$;
+
+COMMENT ON FUNCTION long_task.schema_version() IS
+  'Version of this schema, and the version of the oldest nodes that it serves.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
+
+-- seconds_to_next_due: how long the nodes of a group may sleep if nothing else happens.
+--
+-- Called by  sync, when slots are left.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Rows due in more than a day are not looked at: nodes call far more often than that.
+CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(p_group_id integer)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_now   timestamptz := long_task.clock();
+  v_start timestamptz;
+  v_fire  timestamptz;
+BEGIN
+  SELECT t.start_after INTO v_start
+  FROM long_task.task AS t
+  WHERE t.state_id = 'AD'
+    AND t.running_on IS NULL
+    AND t.group_id = p_group_id
+    AND t.start_after < v_now + interval '1 day'
+  ORDER BY t.start_after
+  LIMIT 1;
+  SELECT t.next_start INTO v_fire
+  FROM long_task.task AS t
+  WHERE t.next_start < v_now + interval '1 day'
+    AND t.shed_enabled
+  ORDER BY t.next_start
+  LIMIT 1;
+  RETURN CASE
+    WHEN LEAST(v_start, v_fire) > v_now THEN extract(epoch FROM LEAST(v_start, v_fire) - v_now)
+    WHEN LEAST(v_start, v_fire) <= v_now THEN 0
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.seconds_to_next_due(integer) IS
+  'Seconds until a delayed task of the group or a schedule is due; null: none within a day.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:7e88be3ad22fc7e7c46e1eee2ab2e274', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/sync::pg_tasks
+
+-- sync: the one call of a working node. Reports go in, orders come out.
+--
+-- Called by  a node, under its lease: when something has ended, a notification came, a time was reached.
+-- Locks      the worker's lease row FOR NO KEY UPDATE, which writes no version of the row, so that a
+--            snapshot held for hours does not make this lookup slower; then task rows.
+-- Raises     LT001 lease lost
+--
+-- p_reports       ended attempts, as finish_attempts takes them
+-- p_free_slots    how many processes may be started
+-- p_lease_seconds renew the lease for so long from now; null: leave it
+-- p_running       how many processes there are, to be shown to people at a renewal
+-- p_known         ids of all tasks the node has heard of and not reported; null: no need to compare
+--
+-- Returns a JSON object:
+--   start     what to start, best first (start_order)
+--   attend    [task id, attempt, 'stop' | 'kill' | 'leave'] for processes that must not just go on
+--   again     task ids whose report has to be handed in again
+--   stop      the worker's stop code
+--   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
+-- SECURITY DEFINER: roles that run nodes write no table themselves.
+CREATE OR REPLACE FUNCTION long_task.sync(
+  p_worker_id     integer,
+  p_epoch         bigint,
+  p_reports       json,
+  p_free_slots    integer,
+  p_running       integer,
+  p_lease_seconds double precision DEFAULT NULL,
+  p_known         bigint[] DEFAULT NULL
+)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_batch    CONSTANT integer := 1000;
+  v_group_id integer;
+  v_stop     smallint;
+  v_again    bigint[];
+  v_starts   json;
+  v_claims   json;
+  v_attend   json;
+  v_wake_in  double precision;
+BEGIN
+  SELECT l.group_id INTO v_group_id
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active
+    AND l.locked_until > long_task.clock()
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+  IF p_lease_seconds IS NOT NULL THEN
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id;
+  END IF;
+
+  IF p_reports IS NOT NULL THEN
+    v_again := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  IF p_known IS NOT NULL THEN
+    v_starts := long_task.reconcile_attempts(p_worker_id, p_known);
+  END IF;
+
+  SELECT s.stop INTO v_stop
+  FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id;
+  IF v_stop = 3 THEN
+    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  END IF;
+
+  IF long_task.fire_schedules(v_batch) = v_batch
+     OR long_task.release_delayed_tasks(v_group_id, v_batch) = v_batch THEN
+    v_wake_in := 0;
+  END IF;
+  IF v_starts IS NULL AND COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
+    v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+  END IF;
+  v_attend := long_task.attend_attempts(p_worker_id);
+  IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+    v_wake_in := long_task.seconds_to_next_due(v_group_id);
+  END IF;
+
+  RETURN json_build_object(
+    'start', v_starts,
+    'attend', v_attend,
+    'again', v_again,
+    'stop', COALESCE(v_stop, 0),
+    'wake_in', v_wake_in
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) IS
+  'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:57bc3519c36302de4bd174ae4e3ad64a', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/why::pg_tasks
+
+-- why: say in one sentence why a task is not running, or how it stands if that is not the question.
+--
+-- Called by  people.
+-- Locks      nothing
+-- Raises     LT006 no such task
+CREATE OR REPLACE FUNCTION long_task.why(p_task_id bigint)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_task long_task.task;
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+
+  RETURN CASE
+    WHEN v_task.state_id = 'DR' THEN
+      'It is a draft: set state_id to AW to queue it.'
+    WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
+      format('Attempt %s failed (%s); the next one is delayed until %s.',
+        v_task.attempt, v_task.error, v_task.start_after)
+    WHEN v_task.state_id = 'AD' THEN
+      format('It is delayed until %s (start_after).', v_task.start_after)
+    WHEN v_task.state_id = 'AB' THEN
+      'It waits for another task.'
+    WHEN v_task.state_id = 'AW' AND v_task.running_on IS NOT NULL THEN
+      format('The process of attempt %s on worker %s has not exited yet.',
+        v_task.attempt, v_task.running_on)
+    WHEN v_task.state_id = 'AW' THEN
+      long_task.why_waiting(v_task)
+    WHEN v_task.state_id = 'AE' THEN
+      format('It is running: attempt %s on worker %s since %s.',
+        v_task.attempt, v_task.running_on, v_task.started)
+    WHEN v_task.state_id = 'AS' THEN
+      format('It is running and was asked to stop: attempt %s on worker %s, asked at %s.',
+        v_task.attempt, v_task.running_on, v_task.last_state_change)
+    WHEN v_task.state_id = 'AC' THEN
+      format('It is being killed: attempt %s on worker %s, since %s.',
+        v_task.attempt, v_task.running_on, v_task.last_state_change)
+    WHEN v_task.state_id = 'CS' THEN
+      format('It completed at %s.', v_task.finished)
+    WHEN v_task.state_id = 'CF' THEN
+      format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
+    WHEN v_task.state_id = 'CC' THEN
+      format('It was cancelled at %s.', v_task.finished)
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why(bigint) IS
+  'One sentence: why is this task not running? SELECT long_task.why(7)';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:e7cd133ca0fc9294a70b051f1ca10c8a', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/why_waiting::pg_tasks
+
+-- why_waiting: say in one sentence what a ready task waits for.
+--
+-- Called by  why
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Looks at the workers that may run the task, from the hardest obstacle to the mildest: nobody there,
+-- nobody willing, nobody free.
+CREATE OR REPLACE FUNCTION long_task.why_waiting(p_task long_task.task)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now     timestamptz := long_task.clock();
+  v_whose   text := CASE
+    WHEN p_task.worker_id IS NULL THEN 'group ' || p_task.group_id
+    ELSE 'worker ' || p_task.worker_id
+  END;
+  v_live    integer;
+  v_willing integer;
+  v_slots   integer;
+  v_busy    bigint;
+  v_stops   text;
+  v_ahead   integer;
+BEGIN
+  SELECT
+    count(*),
+    count(*) FILTER (WHERE w.stop = 0),
+    COALESCE(sum(w.slots) FILTER (WHERE w.stop = 0), 0),
+    COALESCE(sum((SELECT count(*) FROM long_task.task AS t WHERE t.running_on = w.id)) FILTER (WHERE w.stop = 0), 0),
+    string_agg(format('worker %s has stop = %s', w.id, w.stop), ', ' ORDER BY w.id) FILTER (WHERE w.stop > 0)
+  INTO v_live, v_willing, v_slots, v_busy, v_stops
+  FROM long_task.worker AS w
+  WHERE w.active
+    AND w.locked_until > v_now
+    AND CASE
+      WHEN p_task.worker_id IS NULL THEN w.group_id = p_task.group_id
+      ELSE w.id = p_task.worker_id
+    END;
+
+  IF v_live = 0 AND p_task.worker_id IS NULL THEN
+    RETURN format('There is no live worker in %s.', v_whose);
+  ELSIF v_live = 0 THEN
+    RETURN format('The task is for worker %s alone (worker_id), which no live node serves.', p_task.worker_id);
+  ELSIF v_willing = 0 THEN
+    RETURN format('No worker of %s starts anything: %s.', v_whose, v_stops);
+  ELSIF v_busy >= v_slots THEN
+    SELECT count(*) INTO v_ahead
+    FROM (
+      SELECT
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NOT DISTINCT FROM p_task.worker_id
+        AND (t.group_id = p_task.group_id OR p_task.worker_id IS NOT NULL)
+        AND (t.priority, t.ready_seq) < (p_task.priority, p_task.ready_seq)
+      LIMIT 1001
+    ) AS a;
+    RETURN format('All %s slots of %s are busy; %s tasks are ahead of it.', v_slots, v_whose,
+      CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
+  END IF;
+  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_slots - v_busy, v_slots, v_whose);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
+  'One sentence: what does this ready task wait for?';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:0a1d1fbe3e25624d5d1cf3cb4d2377b0', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/failed::pg_tasks
+
+-- failed: the tasks that ended badly, latest first.
+CREATE OR REPLACE VIEW long_task.failed AS
+SELECT
+  t.id,
+  t.name,
+  t.group_id,
+  t.worker_id,
+  t.finished,
+  long_task.clock() - t.finished AS age,
+  t.attempt - t.base_attempt AS attempts,
+  t.exit_code,
+  t.signal,
+  t.error,
+  t.output,
+  t.command
+FROM long_task.task AS t
+WHERE t.state_id = 'CF'
+ORDER BY t.finished DESC;
+
+COMMENT ON VIEW long_task.failed IS
+  'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = … queues one again.';
+COMMENT ON COLUMN long_task.failed.id IS 'The task.';
+COMMENT ON COLUMN long_task.failed.name IS 'Its name.';
+COMMENT ON COLUMN long_task.failed.group_id IS 'Its group.';
+COMMENT ON COLUMN long_task.failed.worker_id IS 'The worker that ran it last.';
+COMMENT ON COLUMN long_task.failed.finished IS 'When it ended.';
+COMMENT ON COLUMN long_task.failed.age IS 'How long ago.';
+COMMENT ON COLUMN long_task.failed.attempts IS 'Attempts that were made since it was queued.';
+COMMENT ON COLUMN long_task.failed.exit_code IS 'Exit code of the last one.';
+COMMENT ON COLUMN long_task.failed.signal IS 'Signal that ended the last one.';
+COMMENT ON COLUMN long_task.failed.error IS 'Why.';
+COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
+COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:eb015eb0aec93f5b2c1793b4d027ccc9', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/group_status::pg_tasks
+
+-- group_status: what waits, runs and ended in each group.
+CREATE OR REPLACE VIEW long_task.group_status AS
+WITH active AS (
+  SELECT
+    t.group_id,
+    count(*) FILTER (WHERE t.state_id = 'AW') AS ready,
+    count(*) FILTER (WHERE t.state_id = 'AD') AS delayed,
+    count(*) FILTER (WHERE t.state_id = 'AB') AS blocked,
+    count(*) FILTER (WHERE t.running_on IS NOT NULL) AS running,
+    min(t.last_state_change) FILTER (WHERE t.state_id = 'AW') AS oldest_ready
+  FROM long_task.task AS t
+  WHERE t.state_id IN ('AW', 'AD', 'AB') OR t.running_on IS NOT NULL
+  GROUP BY t.group_id
+),
+ended AS (
+  SELECT
+    h.group_id,
+    count(*) AS ended,
+    count(*) FILTER (WHERE h.state_id = 'CF') AS failed
+  FROM long_task.task_run AS h
+  WHERE h.finished > long_task.clock() - interval '1 minute'
+  GROUP BY h.group_id
+),
+workers AS (
+  SELECT
+    l.group_id,
+    count(*) AS live_workers,
+    sum(l.slots) AS slots
+  FROM long_task.worker_lease AS l
+  WHERE l.active AND l.locked_until > long_task.clock()
+  GROUP BY l.group_id
+)
+SELECT
+  g.group_id,
+  COALESCE(a.ready, 0) AS ready,
+  COALESCE(a.delayed, 0) AS delayed,
+  COALESCE(a.blocked, 0) AS blocked,
+  COALESCE(a.running, 0) AS running,
+  COALESCE(w.live_workers, 0) AS live_workers,
+  COALESCE(w.slots, 0) AS slots,
+  long_task.clock() - a.oldest_ready AS oldest_ready_age,
+  COALESCE(e.ended, 0) AS ended_last_minute,
+  COALESCE(e.failed, 0) AS failed_last_minute
+FROM (
+  SELECT group_id FROM active
+  UNION
+  SELECT group_id FROM ended
+  UNION
+  SELECT group_id FROM workers
+) AS g
+LEFT JOIN active AS a ON a.group_id = g.group_id
+LEFT JOIN ended AS e ON e.group_id = g.group_id
+LEFT JOIN workers AS w ON w.group_id = g.group_id
+ORDER BY g.group_id;
+
+COMMENT ON VIEW long_task.group_status IS
+  'Groups: what waits, runs, and ended in the last minute, and who is there to run it.';
+COMMENT ON COLUMN long_task.group_status.group_id IS 'The group.';
+COMMENT ON COLUMN long_task.group_status.ready IS 'Tasks that wait for a slot.';
+COMMENT ON COLUMN long_task.group_status.delayed IS 'Tasks that wait for a time.';
+COMMENT ON COLUMN long_task.group_status.blocked IS 'Tasks that wait for another task.';
+COMMENT ON COLUMN long_task.group_status.running IS 'Tasks that have a process.';
+COMMENT ON COLUMN long_task.group_status.live_workers IS 'Workers whose lease holds.';
+COMMENT ON COLUMN long_task.group_status.slots IS 'Slots of these workers.';
+COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longest waiting ready task has waited.';
+COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
+COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/running::pg_tasks
+
+-- running: the tasks that have a process, or are about to, with who runs them.
+CREATE OR REPLACE VIEW long_task.running AS
+SELECT
+  t.id,
+  t.name,
+  t.state_id,
+  t.attempt,
+  t.group_id,
+  t.running_on AS worker_id,
+  l.node_name,
+  l.host,
+  t.started,
+  long_task.clock() - t.started AS age,
+  t.timeout,
+  t.progress,
+  t.priority,
+  t.command
+FROM long_task.task AS t
+LEFT JOIN long_task.worker_lease AS l ON l.worker_id = t.running_on
+WHERE t.running_on IS NOT NULL
+ORDER BY t.started;
+
+COMMENT ON VIEW long_task.running IS
+  'Tasks that have a process, longest running first. A state other than AE, AS, AC means that the task has ended itself and its process has not exited yet.';
+COMMENT ON COLUMN long_task.running.id IS 'The task.';
+COMMENT ON COLUMN long_task.running.name IS 'Its name.';
+COMMENT ON COLUMN long_task.running.state_id IS 'AE executing, AS stopping, AC being killed.';
+COMMENT ON COLUMN long_task.running.attempt IS 'Number of the attempt.';
+COMMENT ON COLUMN long_task.running.group_id IS 'Its group.';
+COMMENT ON COLUMN long_task.running.worker_id IS 'The worker that runs it.';
+COMMENT ON COLUMN long_task.running.node_name IS 'The node that holds this worker.';
+COMMENT ON COLUMN long_task.running.host IS 'The machine of that node.';
+COMMENT ON COLUMN long_task.running.started IS 'When it was claimed.';
+COMMENT ON COLUMN long_task.running.age IS 'For how long it has run.';
+COMMENT ON COLUMN long_task.running.timeout IS 'How long it may run.';
+COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself says.';
+COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
+COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/waiting::pg_tasks
+
+-- waiting: what is to be started.
+--
+-- One arm for each of the indexes that hold waiting rows, so that a question about the head of a queue
+-- (WHERE group_id = 0 ORDER BY priority, ready_seq LIMIT 20) does not read the whole of it.
+CREATE OR REPLACE VIEW long_task.waiting AS
+SELECT
+  t.id,
+  t.name,
+  t.state_id,
+  t.group_id,
+  t.worker_id,
+  t.priority,
+  t.start_after,
+  t.last_state_change AS since,
+  long_task.clock() - t.last_state_change AS age,
+  t.attempt - t.base_attempt AS failures,
+  t.max_attempts,
+  t.command,
+  t.ready_seq
+FROM long_task.task AS t
+WHERE t.state_id = 'AW'
+  AND t.running_on IS NULL
+  AND t.worker_id IS NULL
+UNION ALL
+SELECT
+  t.id,
+  t.name,
+  t.state_id,
+  t.group_id,
+  t.worker_id,
+  t.priority,
+  t.start_after,
+  t.last_state_change AS since,
+  long_task.clock() - t.last_state_change AS age,
+  t.attempt - t.base_attempt AS failures,
+  t.max_attempts,
+  t.command,
+  t.ready_seq
+FROM long_task.task AS t
+WHERE t.state_id = 'AW'
+  AND t.running_on IS NULL
+  AND t.worker_id IS NOT NULL
+UNION ALL
+SELECT
+  t.id,
+  t.name,
+  t.state_id,
+  t.group_id,
+  t.worker_id,
+  t.priority,
+  t.start_after,
+  t.last_state_change AS since,
+  long_task.clock() - t.last_state_change AS age,
+  t.attempt - t.base_attempt AS failures,
+  t.max_attempts,
+  t.command,
+  t.ready_seq
+FROM long_task.task AS t
+WHERE t.state_id = 'AD'
+  AND t.running_on IS NULL
+UNION ALL
+SELECT
+  t.id,
+  t.name,
+  t.state_id,
+  t.group_id,
+  t.worker_id,
+  t.priority,
+  t.start_after,
+  t.last_state_change AS since,
+  long_task.clock() - t.last_state_change AS age,
+  t.attempt - t.base_attempt AS failures,
+  t.max_attempts,
+  t.command,
+  t.ready_seq
+FROM long_task.task AS t
+WHERE t.state_id IN ('AW', 'AD', 'AB')
+  AND t.running_on IS NOT NULL;
+
+COMMENT ON VIEW long_task.waiting IS
+  'Tasks that wait. ORDER BY priority, ready_seq is the order in which a group''s ready ones are started; long_task.why(id) says what one waits for.';
+COMMENT ON COLUMN long_task.waiting.id IS 'The task.';
+COMMENT ON COLUMN long_task.waiting.name IS 'Its name.';
+COMMENT ON COLUMN long_task.waiting.state_id IS 'AW ready, AD delayed, AB blocked.';
+COMMENT ON COLUMN long_task.waiting.group_id IS 'Group whose workers may run it.';
+COMMENT ON COLUMN long_task.waiting.worker_id IS 'The only worker that may run it; null: any of the group.';
+COMMENT ON COLUMN long_task.waiting.priority IS 'Smaller is sooner.';
+COMMENT ON COLUMN long_task.waiting.start_after IS 'Not before this time.';
+COMMENT ON COLUMN long_task.waiting.since IS 'When it began to wait.';
+COMMENT ON COLUMN long_task.waiting.age IS 'For how long it has waited.';
+COMMENT ON COLUMN long_task.waiting.failures IS 'Attempts that failed since it was queued.';
+COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
+COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
+COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:dd3b97d870eba9338feee2b80bbc71d6', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/worker::pg_tasks
+
+-- worker: each worker as one row, the lease that its node writes beside the stop code that people write.
+--
+-- UPDATE of stop, INSERT of a worker that has not been there yet and DELETE of one that is not served
+-- go through the trigger change_worker.
+CREATE OR REPLACE VIEW long_task.worker AS
+SELECT
+  COALESCE(l.worker_id, s.worker_id) AS id,
+  l.group_id,
+  COALESCE(l.active, false) AS active,
+  l.locked_until,
+  COALESCE(l.task_count, 0) AS task_count,
+  COALESCE(s.stop, 0::smallint) AS stop,
+  l.node_name,
+  l.slots,
+  l.host,
+  l.pid,
+  l.version,
+  l.since,
+  COALESCE(l.epoch, 0) AS epoch
+FROM long_task.worker_lease AS l
+FULL JOIN long_task.worker_stop AS s ON s.worker_id = l.worker_id;
+
+COMMENT ON VIEW long_task.worker IS
+  'The workers. UPDATE long_task.worker SET stop = 2 WHERE id = 1 drains one.';
+COMMENT ON COLUMN long_task.worker.id IS 'The worker, as given to node.py.';
+COMMENT ON COLUMN long_task.worker.group_id IS 'Group whose tasks it runs.';
+COMMENT ON COLUMN long_task.worker.active IS 'Whether a node holds it, as far as is known.';
+COMMENT ON COLUMN long_task.worker.locked_until IS 'End of its node''s lease by the database''s clock.';
+COMMENT ON COLUMN long_task.worker.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
+COMMENT ON COLUMN long_task.worker.stop IS '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
+COMMENT ON COLUMN long_task.worker.node_name IS 'Name of the node that holds it, or held it last.';
+COMMENT ON COLUMN long_task.worker.slots IS 'Largest number of processes at once.';
+COMMENT ON COLUMN long_task.worker.host IS 'Host name of that node.';
+COMMENT ON COLUMN long_task.worker.pid IS 'Process id of that node.';
+COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.';
+COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
+COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/worker_status::pg_tasks
+
+-- worker_status: how each worker is doing, counted at the moment of asking.
+CREATE OR REPLACE VIEW long_task.worker_status AS
+SELECT
+  w.id,
+  w.group_id,
+  CASE
+    WHEN NOT w.active THEN 'left'
+    WHEN w.locked_until <= c.now THEN 'failed'
+    WHEN w.stop IN (2, 3) THEN 'draining'
+    WHEN w.stop = 1 THEN 'held'
+    ELSE 'live'
+  END AS status,
+  w.stop,
+  w.slots,
+  r.running,
+  e.ended AS ended_last_minute,
+  e.failed AS failed_last_minute,
+  w.locked_until - c.now AS lease_left,
+  w.node_name,
+  w.host,
+  w.pid,
+  w.version,
+  c.now - w.since AS age
+FROM long_task.worker AS w
+CROSS JOIN (SELECT long_task.clock() AS now OFFSET 0) AS c
+CROSS JOIN LATERAL (
+  SELECT count(*) AS running
+  FROM long_task.task AS t
+  WHERE t.running_on = w.id
+) AS r
+LEFT JOIN (
+  SELECT
+    h.worker_id,
+    count(*) AS ended,
+    count(*) FILTER (WHERE h.state_id = 'CF') AS failed
+  FROM long_task.task_run AS h
+  WHERE h.finished > long_task.clock() - interval '1 minute'
+  GROUP BY h.worker_id
+) AS e ON e.worker_id = w.id
+ORDER BY w.id;
+
+COMMENT ON VIEW long_task.worker_status IS
+  'Workers: live, held (stop = 1), draining (stop = 2 or 3), failed (its lease ran out) or left.';
+COMMENT ON COLUMN long_task.worker_status.id IS 'The worker.';
+COMMENT ON COLUMN long_task.worker_status.group_id IS 'Group whose tasks it runs.';
+COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failed or left.';
+COMMENT ON COLUMN long_task.worker_status.stop IS 'Its stop code.';
+COMMENT ON COLUMN long_task.worker_status.slots IS 'Largest number of processes at once.';
+COMMENT ON COLUMN long_task.worker_status.running IS 'Tasks that have a process now.';
+COMMENT ON COLUMN long_task.worker_status.ended_last_minute IS 'Attempts that ended in the last minute; null: none.';
+COMMENT ON COLUMN long_task.worker_status.failed_last_minute IS 'Those of them that ended badly.';
+COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it.';
+COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, or held it last.';
+COMMENT ON COLUMN long_task.worker_status.host IS 'The machine of that node.';
+COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
+COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
+COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:9926c081350bc72c318b29e33e4ae7ef', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/change_worker::pg_tasks
+
+-- change_worker: carry out what people write into the view long_task.worker.
+--
+-- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
+-- Locks      the row of worker_stop; never a lease row that a node needs, except to delete a dead one.
+-- Raises     LT001 worker is being served, LT004 bad value
+--
+-- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
+CREATE OR REPLACE FUNCTION long_task.change_worker()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
+      'Set stop = 3 to have its node cancel everything and leave.')
+    WHERE OLD.active;
+    PERFORM long_task.recover_worker_tasks(OLD.id);
+    DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    RETURN OLD;
+  END IF;
+  IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot have stop = %s',
+        COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
+      '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
+  END IF;
+  IF TG_OP = 'UPDATE' AND (NEW.id, NEW.group_id, NEW.active, NEW.locked_until, NEW.slots, NEW.epoch)
+     IS DISTINCT FROM (OLD.id, OLD.group_id, OLD.active, OLD.locked_until, OLD.slots, OLD.epoch) THEN
+    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be changed', OLD.id),
+      'The other columns are written by its node.');
+  END IF;
+  INSERT INTO long_task.worker_stop (worker_id, stop)
+  VALUES (NEW.id, COALESCE(NEW.stop, 0))
+  ON CONFLICT (worker_id) DO UPDATE
+  SET stop = EXCLUDED.stop;
+  PERFORM long_task.announce(NULL, NEW.id);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.change_worker() IS
+  'Trigger: carry out what people write into the view long_task.worker.';
+
+REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER change_worker
+INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
+FOR EACH ROW
+EXECUTE FUNCTION long_task.change_worker();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:1f72826577818bd87f1d7ddc7c06859a', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::grants::pg_tasks
+
+-- Who may do what: the whole of the rights on one screen.
+--
+--   long_task_reader  looks: tables, views, why
+--   long_task_user    a reader who writes tasks. Whoever may insert a task runs programs on the nodes.
+--   long_task_node    serves a worker, and can do nothing else
+--
+-- The roles cannot log in; GRANT one to a login role. They belong to the whole cluster, so that a
+-- second database of the same cluster finds them there.
+DO $$
+DECLARE
+  v_role text;
+BEGIN
+  FOREACH v_role IN ARRAY ARRAY['long_task_reader', 'long_task_user', 'long_task_node'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = v_role) THEN
+      BEGIN
+        EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', v_role);
+      EXCEPTION
+        WHEN duplicate_object OR unique_violation THEN
+          NULL; -- another database of the cluster is being installed at the same moment
+        WHEN insufficient_privilege THEN
+          RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = pg_catalog.format('role %I does not exist and %I may not create it', v_role, current_user),
+            HINT = pg_catalog.format('Have a role with CREATEROLE do CREATE ROLE %I NOLOGIN, then try again.', v_role);
+      END;
+    END IF;
+  END LOOP;
+END
+$$;
+
+REVOKE ALL ON SCHEMA long_task FROM PUBLIC;
+GRANT USAGE ON SCHEMA long_task TO long_task_reader, long_task_user, long_task_node;
+
+-- Functions are open to PUBLIC unless that is taken away. What triggers and defaults call stays open to
+-- those who write tasks; the rest is called by SECURITY DEFINER procedures under their owner.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA long_task FROM PUBLIC;
+
+GRANT SELECT ON
+  long_task.task,
+  long_task.task_state,
+  long_task.task_run,
+  long_task.worker_lease,
+  long_task.worker_stop,
+  long_task.worker,
+  long_task.worker_status,
+  long_task.group_status,
+  long_task.waiting,
+  long_task.running,
+  long_task.failed
+TO long_task_reader, long_task_user;
+GRANT EXECUTE ON FUNCTION
+  long_task.clock(),
+  long_task.schema_version(),
+  long_task.why(bigint),
+  long_task.why_waiting(long_task.task),
+  long_task.refuse(text, text, text, text),
+  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz)
+TO long_task_reader, long_task_user;
+
+GRANT INSERT (
+  name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+  kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
+  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key
+), UPDATE (
+  name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+  kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
+  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key, progress, result, error
+), DELETE ON long_task.task TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
+GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
+GRANT EXECUTE ON FUNCTION
+  long_task.announce(integer, integer)
+TO long_task_user;
+
+GRANT EXECUTE ON FUNCTION
+  long_task.schema_version(),
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json),
+  long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
+  long_task.leave_worker(integer, bigint)
+TO long_task_node;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:03de5d10adcf279399cbe7b966606305', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

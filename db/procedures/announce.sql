@@ -1,0 +1,28 @@
+-- announce: wake the nodes that may have something to do about a waiting task.
+--
+-- Called by  the triggers of task, release_delayed_tasks, finish_attempts.
+-- Locks      nothing until commit, then PostgreSQL's own queue of notifications.
+-- Raises     nothing
+--
+-- A notification is a hint that shortens a sleep. It carries nothing: what to do follows from the
+-- rows, and a node that hears nothing finds them at its next call.
+CREATE OR REPLACE FUNCTION long_task.announce(
+  p_group_id  integer,
+  p_worker_id integer
+)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT pg_notify(
+    CASE
+      WHEN p_worker_id IS NULL THEN 'long_task_group_' || p_group_id
+      ELSE 'long_task_worker_' || p_worker_id
+    END,
+    ''
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.announce(integer, integer) IS
+  'Wake the nodes of a group, or the node of one worker if a worker is given.';

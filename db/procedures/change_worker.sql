@@ -1,0 +1,60 @@
+-- change_worker: carry out what people write into the view long_task.worker.
+--
+-- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
+-- Locks      the row of worker_stop; to delete a worker that is not served, its lease row and then task
+--            rows by recover_worker_tasks. Never a lease row that a node needs.
+-- Raises     LT001 worker is being served, LT004 bad value
+--
+-- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
+CREATE OR REPLACE FUNCTION long_task.change_worker()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM l.worker_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = OLD.id
+      AND NOT l.active
+    FOR UPDATE;
+    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
+      'Set stop = 3 to have its node cancel everything and leave.')
+    WHERE OLD.active;
+    PERFORM long_task.recover_worker_tasks(OLD.id);
+    DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    RETURN OLD;
+  END IF;
+  IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot have stop = %s',
+        COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
+      '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
+  END IF;
+  IF (CASE TG_OP
+    WHEN 'UPDATE' THEN to_jsonb(NEW) - 'stop' <> to_jsonb(OLD) - 'stop'
+    ELSE jsonb_strip_nulls(to_jsonb(NEW) - 'stop' - 'id') <> '{}'
+  END) THEN
+    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
+      'The other columns are written by its node.');
+  END IF;
+  INSERT INTO long_task.worker_stop (worker_id, stop)
+  VALUES (NEW.id, COALESCE(NEW.stop, 0))
+  ON CONFLICT (worker_id) DO UPDATE
+  SET stop = EXCLUDED.stop;
+  PERFORM long_task.announce(NULL, NEW.id);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.change_worker() IS
+  'Trigger: carry out what people write into the view long_task.worker.';
+
+REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER change_worker
+INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
+FOR EACH ROW
+EXECUTE FUNCTION long_task.change_worker();

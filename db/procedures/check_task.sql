@@ -1,0 +1,144 @@
+-- check_task: refuse a row that could never be run as it is written.
+--
+-- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
+--            plain rows, and the writes of the nodes' procedures, pass without a call.
+-- Locks      nothing
+-- Raises     LT004 bad value, LT005 bad command, LT007 bad schedule, LT010 not available yet
+CREATE OR REPLACE FUNCTION long_task.check_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+  v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+  v_unit    interval;
+  v_code    CONSTANT text := 'LT004';
+BEGIN
+  IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
+      'Give an interval such as ''5 minutes'', or null for no limit.');
+  END IF;
+  IF NEW.kill_grace < interval '0' OR NEW.kill_grace > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
+      'Give an interval such as ''10 seconds'', or null for the node''s setting.');
+  END IF;
+  IF NEW.retry_delay < interval '0' OR NEW.retry_delay > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
+      'Give an interval such as ''30 seconds''.');
+  END IF;
+  IF NEW.max_attempts < 1 THEN
+    PERFORM long_task.refuse(v_code, format('max_attempts %s is less than 1', NEW.max_attempts),
+      'One attempt is the least there is; 3 means two retries.');
+  END IF;
+  IF NEW.progress NOT BETWEEN 0 AND 1 THEN
+    PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
+      'Half done is 0.5.');
+  END IF;
+  IF jsonb_typeof(NEW.env) <> 'object' THEN
+    PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
+      'Give an object of strings such as {"LANG": "C"}.');
+  END IF;
+  -- The value is not shown: what is in an environment may be a secret.
+  PERFORM long_task.refuse(v_code, format('env has a bad entry %s, of type %s', quote_literal(e.key), jsonb_typeof(e.value)),
+    'Names are not empty and have no "="; values are strings.')
+  FROM jsonb_each(NEW.env) AS e
+  WHERE jsonb_typeof(e.value) <> 'string'
+     OR e.key = ''
+     OR strpos(e.key, '=') > 0;
+  -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
+  -- refused by move_task, which knows the better reason.
+  IF (CASE
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
+  END) AND (
+    NEW.command IS NULL
+    OR array_ndims(NEW.command) IS DISTINCT FROM 1
+    OR array_lower(NEW.command, 1) <> 1
+    OR array_position(NEW.command, NULL) IS NOT NULL
+    OR NEW.command[1] = ''
+  ) THEN
+    PERFORM long_task.refuse('LT005', format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
+      'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.');
+  END IF;
+  IF NEW.shed_period_id NOT IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON') THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_id %s is not known', quote_literal(NEW.shed_period_id)),
+      'Give one of SEC, MIN, HOU, DAY, WEE, MON.');
+  END IF;
+  IF NEW.shed_period_count < 1 THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
+      'Give the number of units from one start to the next.');
+  END IF;
+  v_unit := CASE NEW.shed_period_id
+    WHEN 'MON' THEN interval '1 month'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'HOU' THEN interval '1 hour'
+  END;
+  -- Divided, because a multiple may be more than an interval can hold.
+  IF v_unit > v_longest / NEW.shed_period_count THEN
+    PERFORM long_task.refuse('LT007', format('a period of %s %s is longer than %s',
+        NEW.shed_period_count, NEW.shed_period_id, v_longest),
+      'Set next_start alone for a single start.');
+  END IF;
+  IF NEW.next_start NOT BETWEEN v_from AND v_to THEN
+    PERFORM long_task.refuse('LT007', format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
+      'Set shed_enabled to false to pause a schedule.');
+  END IF;
+  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
+  IF NEW.time_zone IS NOT NULL
+     AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
+     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
+      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+  END IF;
+  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+    PERFORM long_task.refuse('LT010', 'cron and concurrency_key cannot be used with this schema version',
+      'Use next_start and shed_period_id to schedule by interval.');
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task() IS
+  'Trigger: refuse a task that could never be run as it is written.';
+
+CREATE OR REPLACE TRIGGER check_task
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.timeout IS NOT NULL
+  OR NEW.kill_grace IS NOT NULL
+  OR NEW.retry_delay NOT BETWEEN interval '0' AND interval '100 years'
+  OR NEW.max_attempts < 1
+  OR NEW.progress NOT BETWEEN 0 AND 1
+  OR NEW.env IS NOT NULL
+  OR NEW.next_start IS NOT NULL
+  OR NEW.shed_period_id IS NOT NULL
+  OR NEW.shed_period_count IS NOT NULL
+  OR NEW.time_zone IS NOT NULL
+  OR NEW.cron IS NOT NULL
+  OR NEW.concurrency_key IS NOT NULL
+  OR (
+    NEW.state_id <> 'DR'
+    AND (
+      NEW.command IS NULL
+      OR array_ndims(NEW.command) IS DISTINCT FROM 1
+      OR array_lower(NEW.command, 1) <> 1
+      OR array_position(NEW.command, NULL) IS NOT NULL
+      OR NEW.command[1] = ''
+    )
+  )
+)
+EXECUTE FUNCTION long_task.check_task();
+
+CREATE OR REPLACE TRIGGER check_changed_task
+BEFORE UPDATE OF
+  state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
+  concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone
+ON long_task.task
+FOR EACH ROW
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+EXECUTE FUNCTION long_task.check_task();

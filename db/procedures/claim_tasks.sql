@@ -1,0 +1,92 @@
+-- claim_tasks: take ready tasks for a worker, best first, and say how to start them.
+--
+-- Called by  sync, under the lease of the worker and with free slots.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
+--            would pass over rows that an open transaction references by a foreign key.
+-- Raises     nothing
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
+CREATE OR REPLACE FUNCTION long_task.claim_tasks(
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
+)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_now    timestamptz;
+  v_ids    bigint[];
+  v_starts json;
+BEGIN
+  WITH of_group AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  ),
+  of_worker AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY priority, ready_seq
+    LIMIT p_limit
+  ) AS c;
+
+  IF v_ids IS NULL THEN
+    RETURN NULL;
+  END IF;
+
+  v_now := long_task.clock();
+  WITH claimed AS (
+    UPDATE long_task.task AS t
+    SET
+      state_id = 'AE',
+      running_on = p_worker_id,
+      pinned = t.worker_id IS NOT NULL,
+      worker_id = p_worker_id,
+      attempt = t.attempt + 1,
+      started = v_now,
+      last_state_change = v_now,
+      finished = NULL,
+      exit_code = NULL,
+      signal = NULL,
+      error = NULL,
+      output = NULL,
+      result = NULL,
+      progress = NULL
+    WHERE t.id = ANY (v_ids)
+    RETURNING t.*
+  )
+  SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
+  INTO v_starts
+  FROM claimed AS c;
+  RETURN v_starts;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
+  'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';

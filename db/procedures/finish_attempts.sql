@@ -1,0 +1,204 @@
+-- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
+--
+-- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id. A row that a person holds in an
+--            open transaction is passed over: its report is returned, to be handed in again, instead of
+--            holding up all others.
+-- Raises     nothing
+--
+-- A report changes a row only while that row still is in the reported attempt on this worker; so a
+-- report can be repeated, and a late one does no harm. The whole rule of retries is here.
+--
+-- The settings keep the plan on the primary key, one row for each report, however many rows there are,
+-- and keep it: planning these statements costs as much as running them.
+--
+-- Returns the reports that have to be handed in again, as an array of task ids.
+CREATE OR REPLACE FUNCTION long_task.finish_attempts(
+  p_worker_id integer,
+  p_reports   json
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_now       timestamptz := long_task.clock();
+  v_node      text;
+  v_reported  integer := json_array_length(p_reports);
+  v_ids       bigint[];
+  v_ready     record;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+  );
+  SELECT l.node_name INTO v_node
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+
+  FOR v_ready IN WITH report AS MATERIALIZED (
+    SELECT
+      t.id,
+      t.group_id,
+      t.state_id AS old_state_id,
+      t.queued_by,
+      t.pinned,
+      t.worker_id,
+      t.retry_delay,
+      t.attempt - t.base_attempt AS failures,
+      t.max_attempts,
+      r.*,
+      v_now - make_interval(secs => r.ended_ago) AS ended,
+      COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+    FROM json_to_recordset(p_reports) AS r(
+      task_id        bigint,
+      attempt        integer,
+      pid            integer,
+      exit_code      smallint,
+      signal         smallint,
+      core_dumped    boolean,
+      reason         text,
+      error          text,
+      started_ago    double precision,
+      ended_ago      double precision,
+      user_seconds   real,
+      system_seconds real,
+      peak_memory    bigint,
+      output         text,
+      result         text
+    )
+    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
+    WHERE t.id = ANY (v_ids)
+  ),
+  verdict AS MATERIALIZED (
+    SELECT
+      r.*,
+      CASE
+        WHEN r.old_state_id = 'AC' THEN 'CC'
+        WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+        WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+        ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+      END AS run_state_id,
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+    FROM report AS r
+  ),
+  history AS (
+    INSERT INTO long_task.task_run (
+      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+      error, output, user_seconds, system_seconds, peak_memory, started_by
+    )
+    SELECT
+      v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+    FROM verdict AS v
+    ON CONFLICT (task_id, attempt) DO NOTHING
+  ),
+  ended AS (
+    UPDATE long_task.task AS t
+    SET
+      running_on = NULL,
+      state_id = CASE
+        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
+        ELSE t.state_id
+      END,
+      last_state_change = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
+        ELSE t.last_state_change
+      END,
+      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
+      start_after = CASE
+        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        ELSE t.start_after
+      END,
+      queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
+      worker_id = CASE WHEN v.again AND NOT v.pinned THEN NULL ELSE t.worker_id END,
+      ready_seq = CASE
+        WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
+        ELSE t.ready_seq
+      END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      result = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
+          long_task.parse_result(v.result)
+        ELSE t.result
+      END
+    FROM verdict AS v
+    WHERE t.id = v.id
+    RETURNING t.state_id, t.group_id, t.worker_id
+  )
+  SELECT DISTINCT
+    e.group_id,
+    e.worker_id
+  FROM ended AS e
+  WHERE e.state_id IN ('AW', 'AD')
+  LOOP
+    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
+  END LOOP;
+
+  IF cardinality(v_ids) = v_reported THEN
+    RETURN ARRAY[]::bigint[];
+  END IF;
+
+  WITH gone AS (
+    DELETE FROM long_task.deleted_attempt AS d
+    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    WHERE d.worker_id = p_worker_id
+      AND d.task_id = r.task_id
+      AND d.attempt = r.attempt
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+  )
+  INSERT INTO long_task.task_run (
+    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+    error, output, user_seconds, system_seconds, peak_memory, started_by
+  )
+  SELECT
+    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
+    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
+    v_now - make_interval(secs => r.ended_ago),
+    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
+    r.peak_memory, g.started_by
+  FROM gone AS g
+  JOIN json_to_recordset(p_reports) AS r(
+    task_id        bigint,
+    attempt        integer,
+    pid            integer,
+    exit_code      smallint,
+    signal         smallint,
+    started_ago    double precision,
+    ended_ago      double precision,
+    user_seconds   real,
+    system_seconds real,
+    peak_memory    bigint,
+    output         text
+  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
+  ON CONFLICT (task_id, attempt) DO NOTHING;
+
+  RETURN ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+      AND t.id <> ALL (v_ids)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
+  'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';

@@ -1,0 +1,111 @@
+-- move_task: decide about a change that a person, a task or a schedule makes to a task's state.
+--
+-- Called by  trigger move_task on task, before UPDATE. The writes of the nodes' procedures do not come
+--            here: a claim sets running_on and a report clears it, and the trigger's WHEN passes over
+--            both, because no UPDATE that people write touches that column.
+-- Locks      nothing beyond the row that is being updated.
+-- Raises     LT003 illegal transition, LT004 bad value
+CREATE OR REPLACE FUNCTION long_task.move_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now        timestamptz := long_task.clock();
+  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+BEGIN
+  IF NEW.id <> OLD.id THEN
+    PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
+      'Insert another task.');
+  END IF;
+  -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
+  IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
+    NEW.pinned := NEW.worker_id IS NOT NULL;
+  END IF;
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+    NEW.shed_anchor := NEW.next_start;
+  END IF;
+  CASE
+    WHEN NEW.state_id = OLD.state_id THEN
+      NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
+      NEW.queued_by := v_started_by;
+      NEW.base_attempt := NEW.attempt;
+      NEW.started := NULL;
+      NEW.finished := NULL;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
+      NEW.error := NULL;
+      NEW.output := NULL;
+      NEW.result := NULL;
+      NEW.progress := NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
+      NULL;
+    WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
+      NULL;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
+      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+        NEW.start_after := NULL;
+      END IF;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
+      NULL;
+    WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
+      NULL;
+    WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
+      NEW.finished := v_now;
+    ELSE
+      PERFORM long_task.refuse('LT003', format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
+        format('From %s it can go to %s.', OLD.state_id, CASE
+          WHEN OLD.state_id = 'DR' THEN 'AW'
+          WHEN OLD.state_id IN ('AW', 'AD', 'AB') THEN 'AC'
+          WHEN OLD.state_id = 'AE' THEN 'AC, AS, CS, CF'
+          WHEN OLD.state_id = 'AS' THEN 'AC, CS, CF'
+          WHEN OLD.state_id = 'AC' THEN 'nothing: it becomes CC when its processes are gone'
+          ELSE 'AW, DR'
+        END),
+        format('state_id is %s since %s', OLD.state_id, OLD.last_state_change));
+  END CASE;
+
+  IF NEW.state_id IN ('AW', 'AD') THEN
+    NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+      NEW.ready_seq := nextval('long_task.ready_seq');
+    END IF;
+    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+  END IF;
+  IF NEW.state_id <> OLD.state_id THEN
+    NEW.last_state_change := v_now;
+    IF NEW.running_on IS NOT NULL THEN
+      PERFORM long_task.announce(NULL, NEW.running_on);
+    END IF;
+  END IF;
+  IF NEW.next_start IS NOT NULL THEN
+    PERFORM long_task.announce(NEW.group_id, NULL);
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.move_task() IS
+  'Trigger: allow or refuse a change of state, turn AW into AD and AC into CC where that is what is meant, wake the nodes.';
+
+CREATE OR REPLACE TRIGGER move_task
+BEFORE UPDATE ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.running_on IS NOT DISTINCT FROM OLD.running_on
+  AND (
+    NEW.id <> OLD.id
+    OR NEW.state_id <> OLD.state_id
+    OR NEW.start_after IS DISTINCT FROM OLD.start_after
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.next_start IS DISTINCT FROM OLD.next_start
+    OR NEW.shed_enabled <> OLD.shed_enabled
+  )
+)
+EXECUTE FUNCTION long_task.move_task();

@@ -1,0 +1,76 @@
+-- release_delayed_tasks: make the delayed tasks ready whose time has come, of a group and of a worker.
+--
+-- Called by  sync
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of start_after.
+-- Raises     nothing
+--
+-- A task that is pinned to the worker is released by it alone, as it is claimed by it alone: there may
+-- be nobody who serves its group.
+CREATE OR REPLACE FUNCTION long_task.release_delayed_tasks(
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_now      timestamptz := long_task.clock();
+  v_ids      bigint[];
+  v_released integer;
+BEGIN
+  WITH of_group AS (
+    SELECT t.id, t.start_after
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  ),
+  of_worker AS (
+    SELECT t.id, t.start_after
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(d.id ORDER BY d.start_after, d.id)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY start_after, id
+    LIMIT p_limit
+  ) AS d;
+  IF v_ids IS NULL THEN
+    RETURN 0;
+  END IF;
+
+  -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
+  UPDATE long_task.task AS t
+  SET state_id = 'AW'
+  FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+  WHERE t.id = d.id;
+  GET DIAGNOSTICS v_released = ROW_COUNT;
+  RETURN v_released;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
+  'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';

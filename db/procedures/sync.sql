@@ -1,0 +1,105 @@
+-- sync: the one call of a working node. Reports go in, orders come out.
+--
+-- Called by  a node, under its lease: when something has ended, a notification came, a time was reached.
+-- Locks      the worker's lease row FOR NO KEY UPDATE, which writes no version of the row, so that a
+--            snapshot held for hours does not make this lookup slower; then task rows.
+-- Raises     LT001 lease lost
+--
+-- p_reports       ended attempts, as finish_attempts takes them
+-- p_free_slots    how many processes may be started
+-- p_lease_seconds renew the lease for so long from now; null: leave it
+-- p_running       how many processes there are, to be shown to people at a renewal
+-- p_known         ids of all tasks whose end the node has not reported before; null: no need to compare
+--
+-- Returns a JSON object:
+--   start     what to start, best first (start_order)
+--   attend    [task id, attempt, 'stop' | 'kill' | 'leave'] for processes that must not just go on
+--   again     task ids whose report has to be handed in again
+--   stop      the worker's stop code
+--   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
+-- SECURITY DEFINER: roles that run nodes write no table themselves.
+CREATE OR REPLACE FUNCTION long_task.sync(
+  p_worker_id     integer,
+  p_epoch         bigint,
+  p_reports       json,
+  p_free_slots    integer,
+  p_running       integer,
+  p_lease_seconds double precision DEFAULT NULL,
+  p_known         bigint[] DEFAULT NULL
+)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_batch    CONSTANT integer := 1000;
+  v_group_id integer;
+  v_stop     smallint;
+  v_again    bigint[];
+  v_starts   json;
+  v_attend   json;
+  v_wake_in  double precision;
+BEGIN
+  SELECT l.group_id INTO v_group_id
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active
+    AND l.locked_until > long_task.clock()
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+  IF p_lease_seconds IS NOT NULL THEN
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id;
+  END IF;
+
+  IF p_reports IS NOT NULL THEN
+    v_again := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  IF p_known IS NOT NULL THEN
+    v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
+  END IF;
+
+  SELECT s.stop INTO v_stop
+  FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id;
+  IF v_stop = 3 THEN
+    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  END IF;
+
+  IF long_task.fire_schedules(v_batch) = v_batch
+     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
+    v_wake_in := 0;
+  END IF;
+  IF v_starts IS NOT NULL THEN
+    v_wake_in := 0; -- how many slots are left then, the node knows at its next call
+  ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
+    v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id);
+    END IF;
+  END IF;
+  v_attend := long_task.attend_attempts(p_worker_id);
+
+  RETURN json_build_object(
+    'start', v_starts,
+    'attend', v_attend,
+    'again', v_again,
+    'stop', COALESCE(v_stop, 0),
+    'wake_in', v_wake_in
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) IS
+  'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;

@@ -1,0 +1,8 @@
+"""``python -m pg_tasks`` is ``pg-tasks``."""
+
+import sys
+
+from pg_tasks.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

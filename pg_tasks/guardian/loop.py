@@ -1,0 +1,205 @@
+"""The guardian's one loop: the only place where it waits."""
+
+import os
+import select
+from collections import deque
+from math import inf
+from signal import SIGCHLD
+from typing import NoReturn
+
+from pg_tasks.errors import ProtocolError
+from pg_tasks.guardian.capture import Capture
+from pg_tasks.guardian.channel import Channel
+from pg_tasks.guardian.keeper import Keeper, Key
+from pg_tasks.guardian.kernel import BoottimeAlarm, boottime, signal_descriptor
+from pg_tasks.guardian.log import log
+from pg_tasks.messages import (
+    Ended,
+    Fence,
+    Fenced,
+    Kill,
+    KillAll,
+    Message,
+    News,
+    Start,
+    Started,
+    Stop,
+)
+
+_STARTS = 8
+"""Of one turn: each takes some 0.3 ms, in which nobody is reaped or killed."""
+_UNWATCHED = 0.02
+"""Seconds for which a new process's output is left in its pipe."""
+_SIGINFO_SIZE = 128
+
+
+class Loop:
+    """Turns messages into calls of the keeper, its news into messages, until the node is gone."""
+
+    def __init__(self, channel: Channel, keeper: Keeper, parent: int) -> None:
+        """``parent``: the node's pid; its end ends the loop, even if somebody holds its socket."""
+        self._channel = channel
+        self._keeper = keeper
+        self._unwatched: deque[tuple[float, Capture]] = deque()
+        self._deadline = inf
+        self._fenced = False
+        self._dying: set[Key] = set()
+        self._killed_by_fence: int | None = None
+        self._alarm = BoottimeAlarm()
+        self._ends = signal_descriptor(SIGCHLD)
+        self._parent = _watch(parent)
+        self._watches_writing = False
+        self._node_is_there = True
+        self._epoll = select.epoll()
+        for fd in (channel.fileno(), self._alarm.fileno(), self._ends, self._parent):
+            if fd >= 0:
+                self._epoll.register(fd, select.EPOLLIN)
+
+    def run(self) -> None:
+        """Returns when the node is gone, or cannot be understood. Whatever runs then still runs."""
+        while self._node_is_there:
+            self._turn(dict(self._epoll.poll(self._patience())))
+
+    def _turn(self, ready: dict[int, int]) -> None:
+        """Ends first, then the node's wishes, then output: a writer keeps nobody waiting."""
+        if self._parent in ready:
+            self._node_is_there = False
+            return
+        if self._ends in ready:
+            os.read(self._ends, _SIGINFO_SIZE)
+            self._keeper.reap()
+        if self._channel.fileno() in ready:
+            self._read_requests()
+        now = boottime()
+        if now >= self._deadline:
+            self._keep_fence()
+        if self._keeper.has_waiting():
+            self._start_some()
+        self._keeper.read_outputs(ready)
+        if self._keeper.next_deadline() <= now:
+            self._keeper.reap()
+            self._keeper.escalate_due(now)
+        self._watch_outputs(now)
+        self._tell()
+
+    def _patience(self) -> float:
+        """Seconds until something is due; negative: as long as nothing happens."""
+        if self._keeper.has_waiting():
+            return 0
+        when = self._keeper.next_deadline()
+        if self._unwatched:
+            when = min(when, self._unwatched[0][0])
+        return max(when - boottime(), 0) if when < inf else -1
+
+    def _read_requests(self) -> bool:
+        """False: nothing was there, and what happened is told by ``_node_is_there``."""
+        try:
+            messages = self._channel.receive()
+            for message in messages:
+                self._obey(message)
+        except (ConnectionError, ProtocolError) as error:
+            log("node_gone", error=error)
+            self._node_is_there = False
+            return False
+        return bool(messages)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Start():
+                self._keeper.accept(message)
+            case Stop():
+                self._keeper.stop(message)
+            case Kill():
+                # What has ended by itself before is told so, and not that it was killed.
+                self._keeper.reap()
+                self._keeper.kill(message, boottime())
+            case KillAll():
+                self._keeper.reap()
+                self._keeper.kill_all(message, boottime())
+            case Fence():
+                self._deadline = message.deadline
+                self._fenced = False
+                self._alarm.set(message.deadline)
+            case Started() | Ended() | Fenced():
+                raise ProtocolError("the node sent what only the guardian says")
+            case _:
+                _unknown(message)
+
+    def _keep_fence(self) -> None:
+        """A push that came in time counts, even if the guardian was frozen and reads it late."""
+        while boottime() >= self._deadline and not self._fenced and self._read_requests():
+            pass
+        now = boottime()
+        if now < self._deadline or not self._node_is_there:
+            return
+        if not self._fenced:
+            self._fenced = True
+            self._alarm.clear()
+            self._dying |= self._keeper.attempts.keys()
+            self._killed_by_fence = len(self._dying)
+            self._keeper.kill_all(KillAll("fenced", 0.0), now)
+        self._keeper.refuse_waiting("the lease had ended")
+
+    def _start_some(self) -> None:
+        for _ in range(_STARTS):
+            now = boottime()
+            if now >= self._deadline or not self._keeper.has_waiting():
+                return
+            capture = self._keeper.start_next()
+            if capture is not None:
+                self._unwatched.append((now + _UNWATCHED, capture))
+
+    def _watch_outputs(self, now: float) -> None:
+        """A process that ends within milliseconds never gets this far: its end reads its output."""
+        while self._unwatched:
+            when, capture = self._unwatched[0]
+            if capture.fd >= 0:
+                if when > now:
+                    return
+                self._epoll.register(capture.fd, select.EPOLLIN)
+                self._keeper.outputs[capture.fd] = capture
+            self._unwatched.popleft()
+
+    def _tell(self) -> None:
+        news = self._take_news()
+        try:
+            if news:
+                self._channel.send(news)
+            elif self._channel.wants_write:
+                self._channel.flush()
+        except ConnectionError:
+            self._node_is_there = False
+            return
+        if self._channel.wants_write != self._watches_writing:
+            self._watches_writing = self._channel.wants_write
+            events = select.EPOLLIN | (select.EPOLLOUT if self._watches_writing else 0)
+            self._epoll.modify(self._channel.fileno(), events)
+
+    def _take_news(self) -> list[News]:
+        news, self._keeper.news = self._keeper.news, []
+        ended = {(item.task_id, item.attempt) for item in news if isinstance(item, Ended)}
+        if ended:
+            news = [
+                item
+                for item in news
+                if not (isinstance(item, Started) and (item.task_id, item.attempt) in ended)
+            ]
+        if self._killed_by_fence is not None:
+            self._dying &= self._keeper.attempts.keys()
+            if not self._dying:
+                news.append(Fenced(self._killed_by_fence))
+                self._killed_by_fence = None
+        return news
+
+
+def _unknown(message: NoReturn) -> NoReturn:
+    """The type checker sees to it that this is never called."""
+    raise AssertionError(message)
+
+
+def _watch(pid: int) -> int:
+    """A descriptor that becomes readable when ``pid`` ends; -1 where the kernel has none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1

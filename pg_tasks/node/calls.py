@@ -1,0 +1,203 @@
+"""The calls that a node makes to the procedures of schema long_task, and what they answer.
+
+The one module that knows their SQL. Values are bound, never written into the text. Nothing here
+does I/O: ``link`` carries a Call, and what comes back is parsed here.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from pg_tasks.messages import Ended
+from pg_tasks.node.lease import Terms
+from pg_tasks.schema_version import SchemaVersion
+
+
+class Call(NamedTuple):
+    """One statement and its values."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+class Identity(NamedTuple):
+    """Who asks for a worker."""
+
+    worker_id: int
+    group_id: int
+    slots: int
+    node_name: str
+    host: str
+    pid: int
+    version: str
+
+
+class Locked(NamedTuple):
+    """The answer to ``lock``."""
+
+    epoch: int | None
+    """None: another node holds the worker."""
+    held_by: str | None
+    retry_in: float | None
+    """Seconds."""
+
+
+class Order(NamedTuple):
+    """What to start."""
+
+    task_id: int
+    attempt: int
+    group_id: int
+    command: list[str]
+    cwd: str | None
+    env: dict[str, str] | None
+    params: str | None
+    stdin: str | None
+    timeout: float | None
+    kill_grace: float | None
+
+
+class Attend(NamedTuple):
+    """A process that must not just go on."""
+
+    task_id: int
+    attempt: int
+    what: str
+    """'stop', 'kill' or 'leave'."""
+
+
+class Synced(NamedTuple):
+    """The answer to ``sync``."""
+
+    start: list[Order]
+    attend: list[Attend]
+    again: frozenset[int]
+    """Tasks whose report has to be handed in again."""
+    stop: int
+    """The worker's stop code."""
+    wake_in: float | None
+    """Seconds until something is due."""
+
+
+Row: TypeAlias = Sequence[Any]
+
+
+def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
+    """Prepare a connection: its limits, its channels; asks for the version of the schema.
+
+    The limits stay below ``call_timeout``, so that a call that waits too long is ended by the
+    server, and no connection is left hanging there.
+    """
+    return Call(
+        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+        " set_config('client_min_messages', 'warning', false);"
+        f' LISTEN "{group_channel(group_id)}"; LISTEN "{worker_channel(worker_id)}";'
+        " SELECT version, oldest_node FROM long_task.schema_version()",
+        (f"{int(call_timeout * 900)}ms", f"{int(call_timeout * 500)}ms"),
+    )
+
+
+def group_channel(group_id: int) -> str:
+    """Where work for a group is announced (procedure announce)."""
+    return f"long_task_group_{group_id:d}"
+
+
+def worker_channel(worker_id: int) -> str:
+    """Where news for one worker is announced (procedure announce)."""
+    return f"long_task_worker_{worker_id:d}"
+
+
+def lock(
+    identity: Identity, terms: Terms, recovery_delay: float, reports: Sequence[Ended], now: float
+) -> Call:
+    """Ask for the worker, handing in what could not be reported under the lease before."""
+    return Call(
+        "SELECT epoch, held_by, retry_in"
+        " FROM long_task.lock_worker(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json)",
+        (*identity, terms.duration, recovery_delay, reports_json(reports, now)),
+    )
+
+
+def sync(
+    worker_id: int,
+    epoch: int,
+    *,
+    reports: Sequence[Ended],
+    free_slots: int,
+    running: int,
+    lease_seconds: float | None,
+    known: list[int] | None,
+    now: float,
+) -> Call:
+    """The call of a working node; see db/procedures/sync.sql."""
+    return Call(
+        "SELECT long_task.sync(%s, %s, %s::json, %s, %s, %s, %s::bigint[])",
+        (
+            worker_id,
+            epoch,
+            reports_json(reports, now) if reports else None,
+            free_slots,
+            running,
+            lease_seconds,
+            known,
+        ),
+    )
+
+
+def leave(worker_id: int, epoch: int) -> Call:
+    """Give the worker back."""
+    return Call("SELECT long_task.leave_worker(%s, %s)", (worker_id, epoch))
+
+
+def parse_version(row: Row) -> SchemaVersion:
+    """The row that ``greet`` asked for."""
+    return SchemaVersion(*row)
+
+
+def parse_locked(row: Row) -> Locked:
+    """The row that ``lock`` asked for."""
+    return Locked(*row)
+
+
+def parse_synced(row: Row) -> Synced:
+    """The row that ``sync`` asked for."""
+    (answer,) = row
+    return Synced(
+        start=[Order(**order) for order in answer["start"] or ()],
+        attend=[Attend(*attend) for attend in answer["attend"] or ()],
+        again=frozenset(answer["again"] or ()),
+        stop=answer["stop"],
+        wake_in=answer["wake_in"],
+    )
+
+
+def reports_json(reports: Sequence[Ended], now: float) -> str:
+    """What procedure finish_attempts takes. Times become ages, because clocks are not compared."""
+    return json.dumps([_report(report, now) for report in reports], separators=(",", ":"))
+
+
+def _report(report: Ended, now: float) -> dict[str, Any]:
+    return {
+        "task_id": report.task_id,
+        "attempt": report.attempt,
+        "pid": report.pid,
+        "exit_code": report.exit_code,
+        "signal": report.signal,
+        "core_dumped": report.core_dumped,
+        "reason": report.reason,
+        "error": _storable(report.error),
+        "started_ago": round(now - report.started, 6),
+        "ended_ago": round(now - report.ended, 6),
+        "user_seconds": report.user_seconds,
+        "system_seconds": report.system_seconds,
+        "peak_memory": report.peak_memory,
+        "output": _storable(report.output),
+        "result": _storable(report.result),
+    }
+
+
+def _storable(text: str | None) -> str | None:
+    """PostgreSQL stores neither NUL nor half a surrogate pair: one would refuse the whole call."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -1,0 +1,33 @@
+"""How long a node may trust the lease it was given. Pure arithmetic on CLOCK_BOOTTIME seconds.
+
+The database decides by its own clock; its time is never compared with ours. What is compared is how
+long ago we asked: the database cannot have begun the lease before it was asked for, so a node that
+counts from the moment of asking, less a margin, lets go before the database does.
+"""
+
+from typing import NamedTuple
+
+
+class Terms(NamedTuple):
+    """Seconds, as configured."""
+
+    duration: float
+    renewal: float
+    margin: float
+
+
+class Lease(NamedTuple):
+    """A worker held under ``epoch``."""
+
+    epoch: int
+    trusted_until: float
+    renew_at: float
+
+
+def granted(epoch: int, asked_at: float, terms: Terms) -> Lease:
+    """The lease that was asked for at ``asked_at``, by a first call or by a renewal."""
+    return Lease(
+        epoch=epoch,
+        trusted_until=asked_at + terms.duration - terms.margin,
+        renew_at=asked_at + terms.renewal,
+    )

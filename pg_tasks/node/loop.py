@@ -1,0 +1,235 @@
+"""The node's loop: one thread, one place that sleeps.
+
+What wakes it is the database, the guardian, or a signal. A signal only leaves a byte in a pipe;
+the loop acts on it. The first SIGTERM or SIGINT lets the node start nothing more and gives running
+tasks ``stop_grace`` to end by themselves, then ends them; a second one ends them at once.
+"""
+
+import logging
+import os
+import random
+import select
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pg_tasks import __version__
+from pg_tasks.errors import GuardianDied, PgTasksError
+from pg_tasks.exhaustive import assert_never
+from pg_tasks.guardian.config import Config
+from pg_tasks.guardian.kernel import boottime
+from pg_tasks.guardian_link import GuardianLink
+from pg_tasks.log import event
+from pg_tasks.messages import Ended, Fence, Fenced, KillAll, News, Started
+from pg_tasks.node.backoff import Backoff
+from pg_tasks.node.calls import Identity
+from pg_tasks.node.lease import Terms
+from pg_tasks.node.link import Link, Phase
+from pg_tasks.node.roster import Roster, without_process
+from pg_tasks.node.session import Rules, Session
+from pg_tasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+NODE_STOPPED = "Node stopped"
+GUARDIAN_DIED = "Guardian died"
+
+
+class Node:
+    """Serves one worker: ``Node(settings).run()``.
+
+    ``settings.dsn`` must name a database. In the main thread of a program, SIGTERM and SIGINT stop
+    the node; in another thread ``stop`` does.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.dsn is None:
+            raise PgTasksError("a node needs a database", hint="give Settings a dsn")
+        terms = Terms(settings.lease_duration, settings.lease_renewal, settings.lease_margin)
+        identity = Identity(
+            worker_id=settings.worker_id,
+            group_id=settings.group_id,
+            slots=settings.max_task_count,
+            node_name=settings.node_name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+        )
+        self._settings = settings
+        self._roster = Roster(settings.max_task_count)
+        self._link = Link(
+            settings.dsn,
+            f"pg_tasks worker {settings.worker_id}",
+            settings.connect_timeout,
+            settings.call_timeout,
+        )
+        self._session = Session(
+            self._link,
+            self._roster,
+            identity,
+            Rules(
+                terms,
+                settings.recovery_delay,
+                settings.call_timeout,
+                settings.kill_grace,
+                settings.completion_grace,
+            ),
+            Backoff(0.1, 5.0, random.random),
+        )
+        self._stop_read, self._stop_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._stops = 0
+        self._end_at: float | None = None
+
+    def run(self) -> int:
+        """Serve until told to stop. Returns 0; 1 if ends of tasks could not be reported.
+
+        Raises PgTasksError when the database cannot be used in the first place.
+        """
+        with self._run_dir() as run_dir:
+            self._guardian_config = self._config(run_dir)
+            self._guardian = GuardianLink.start(self._guardian_config)
+            try:
+                with self._signals():
+                    while not self._session.over:
+                        self._turn()
+            finally:
+                self._link.close()
+                self._guardian.close()
+        event(logger, logging.INFO, "left", worker_id=self._settings.worker_id)
+        return 0 if self._roster.empty else 1
+
+    def stop(self) -> None:
+        """Begin to stop; called again, kill everything now. Safe in signal handlers and threads."""
+        os.write(self._stop_write, b"\0")
+
+    def _turn(self) -> None:
+        now = boottime()
+        self._session.turn(now)
+        if self._end_at is not None and now >= self._end_at:
+            self._end_tasks(None)
+        try:
+            self._deliver()
+            self._wait()
+        except GuardianDied as error:
+            self._replace_guardian(error)
+
+    def _deliver(self) -> None:
+        outbox, self._session.outbox = self._session.outbox, []
+        if outbox:
+            self._guardian.send(outbox)
+
+    def _wait(self) -> None:
+        """Sleep until something happens or is due, then let those act for whom it is."""
+        poll = select.poll()
+        poll.register(self._stop_read, select.POLLIN)
+        guardian = self._guardian.fileno()
+        poll.register(
+            guardian, select.POLLIN | (select.POLLOUT if self._guardian.wants_write else 0)
+        )
+        database = self._link.fileno() if self._link.phase is not Phase.CLOSED else -1
+        if database >= 0:
+            poll.register(database, self._link.mask)
+        ready = {fd for fd, _ in poll.poll(self._patience())}
+        if self._stop_read in ready:
+            self._hear_stop()
+        if guardian in ready:
+            self._hear_guardian()
+        if database in ready:
+            self._session.advance(boottime())
+
+    def _patience(self) -> float | None:
+        """Milliseconds until something is due; None: nothing is."""
+        times = [time for time in (self._session.wake_at(), self._end_at) if time is not None]
+        # Rounded up by poll(2) to a whole millisecond, so that a time has come when it wakes.
+        return max(min(times) - boottime(), 0.0) * 1000 + 0.5 if times else None
+
+    def _hear_stop(self) -> None:
+        stops = len(os.read(self._stop_read, 1024))
+        self._stops += stops
+        self._session.leaving = True
+        event(logger, logging.INFO, "stopping", signals=self._stops, tasks=self._roster.live)
+        if self._stops == stops and stops == 1:
+            self._end_at = boottime() + self._settings.stop_grace
+        else:
+            self._end_tasks(0.0)
+
+    def _end_tasks(self, grace: float | None) -> None:
+        """End what runs, and start nothing of what an answer that is under way may bring."""
+        self._end_at = None
+        self._session.refusing = NODE_STOPPED
+        self._session.outbox.append(KillAll(NODE_STOPPED, grace))
+
+    def _hear_guardian(self) -> None:
+        if self._guardian.wants_write:
+            self._guardian.flush()
+        for news in self._guardian.receive():
+            self._take(news)
+
+    def _take(self, news: News) -> None:
+        match news:
+            case Ended():
+                self._session.ended(news)
+                event(
+                    logger, logging.DEBUG, "task_ended", task_id=news.task_id,
+                    attempt=news.attempt, pid=news.pid, exit_code=news.exit_code,
+                    signal=news.signal, reason=news.reason, error=news.error,
+                    left_behind=news.left_behind,
+                )  # fmt: skip
+            case Started():
+                event(
+                    logger, logging.DEBUG, "task_started", task_id=news.task_id,
+                    attempt=news.attempt, pid=news.pid,
+                )  # fmt: skip
+            case Fenced():
+                event(logger, logging.ERROR, "fenced", killed=news.killed)
+            case _:
+                assert_never(news)
+
+    def _replace_guardian(self, error: GuardianDied) -> None:
+        """The tasks are our children now, because we are a subreaper: kill them, say so, go on."""
+        killed = self._guardian.kill_orphans()
+        event(logger, logging.ERROR, "guardian_died", error=error, killed=killed)
+        self._guardian.close()
+        now = boottime()
+        for key in self._roster.live_keys():
+            self._session.ended(without_process(key, GUARDIAN_DIED, now))
+        self._guardian = GuardianLink.start(self._guardian_config)
+        if self._session.lease is not None:
+            self._guardian.send([Fence(self._session.lease.trusted_until)])
+
+    def _config(self, run_dir: Path) -> Config:
+        settings = self._settings
+        return Config(
+            run_dir=str(run_dir),
+            root=str((settings.root or Path.cwd()).absolute()),
+            output_tail=settings.output_tail,
+            output_dir=str(settings.output_dir.absolute()) if settings.output_dir else None,
+            output_limit=settings.output_limit,
+            result_limit=settings.result_limit,
+        )
+
+    @contextmanager
+    def _run_dir(self) -> Iterator[Path]:
+        if self._settings.run_dir is not None:
+            yield self._settings.run_dir.absolute()
+            return
+        with tempfile.TemporaryDirectory(prefix="pg_tasks-", ignore_cleanup_errors=True) as path:
+            yield Path(path)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop the node, where Python lets us hear them: in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, lambda *_: self.stop()) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)

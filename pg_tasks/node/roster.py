@@ -1,0 +1,123 @@
+"""Which attempts a node has, from the order to start until their end is written down.
+
+Bookkeeping only: no clock, no I/O. An attempt is live from its order to its Ended, and known until
+the report of its end has been accepted by the database.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pg_tasks.messages import Ended
+
+
+class Key(NamedTuple):
+    """One execution of a task."""
+
+    task_id: int
+    attempt: int
+
+
+class Roster:
+    """The attempts of a node that has ``slots`` slots."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._live: dict[Key, str | None] = {}
+        self._due: dict[Key, Ended] = {}
+        self._in_flight: dict[Key, Ended] = {}
+        self._put_off: dict[Key, Ended] = {}
+
+    @property
+    def live(self) -> int:
+        """How many processes there are, or are being started."""
+        return len(self._live)
+
+    @property
+    def free(self) -> int:
+        """How many more there may be."""
+        return max(self._slots - len(self._live), 0)
+
+    @property
+    def due(self) -> bool:
+        """Whether an end waits to be reported now."""
+        return bool(self._due)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a process nor anything to report."""
+        return not (self._live or self._due or self._in_flight or self._put_off)
+
+    def live_keys(self) -> list[Key]:
+        """The attempts whose processes may be alive."""
+        return list(self._live)
+
+    def known_tasks(self) -> list[int]:
+        """Every task of which the database has not been told the end."""
+        return [
+            key.task_id
+            for some in (self._live, self._due, self._in_flight, self._put_off)
+            for key in some
+        ]
+
+    def is_known(self, key: Key) -> bool:
+        """Whether the attempt was ordered and its end is not written down yet."""
+        return (
+            key in self._live or key in self._due or key in self._in_flight or key in self._put_off
+        )
+
+    def order(self, key: Key) -> None:
+        """The attempt is being started."""
+        self._live[key] = None
+
+    def tell(self, key: Key, what: str) -> bool:
+        """Whether the live attempt has yet to be told ``what``; it counts as told from now on."""
+        if key not in self._live or self._live[key] == what:
+            return False
+        self._live[key] = what
+        return True
+
+    def end(self, report: Ended) -> bool:
+        """The attempt is over. False if nothing is known of it, and nothing is to be reported."""
+        key = Key(report.task_id, report.attempt)
+        if key not in self._live:
+            return False
+        del self._live[key]
+        self._due[key] = report
+        return True
+
+    def report_unstarted(self, report: Ended) -> None:
+        """The end of an attempt that never was a process."""
+        self._due[Key(report.task_id, report.attempt)] = report
+
+    def take_reports(self) -> list[Ended]:
+        """What to hand in with the next call; it is in flight until ``settle`` or ``take_back``."""
+        self._in_flight, self._due = self._due, {}
+        return list(self._in_flight.values())
+
+    def settle(self, again: Iterable[int]) -> bool:
+        """The call went well. The reports of tasks ``again`` wait for ``retry``; True: some do."""
+        repeated = frozenset(again)
+        self._put_off.update(
+            (key, report) for key, report in self._in_flight.items() if key.task_id in repeated
+        )
+        self._in_flight = {}
+        return bool(self._put_off)
+
+    def take_back(self) -> None:
+        """The call failed, or its answer was lost: everything in flight is handed in again."""
+        self._due = {**self._in_flight, **self._due}
+        self._in_flight = {}
+
+    def retry(self) -> None:
+        """What was put off is due again."""
+        self._due = {**self._put_off, **self._due}
+        self._put_off = {}
+
+
+def without_process(key: Key, reason: str, now: float) -> Ended:
+    """The end of an attempt that has no process, or none of which anything is known."""
+    return Ended(
+        *key, pid=None, exit_code=None, signal=None, core_dumped=False, reason=reason, error=None,
+        started=now, ended=now, user_seconds=0.0, system_seconds=0.0, peak_memory=0, output=None,
+        result=None, left_behind=0,
+    )  # fmt: skip

@@ -1,0 +1,314 @@
+"""What the node says to the database, and what it makes of the answers.
+
+One call is under way at a time. What to ask follows afresh, at each turn, from what is known then:
+a hint, an end, a time only make the next ``sync`` come sooner. Requests for the guardian are
+collected in ``outbox``; the loop carries them.
+"""
+
+import logging
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
+from pg_tasks.exhaustive import assert_never
+from pg_tasks.log import event
+from pg_tasks.messages import Ended, Fence, KillAll, Request
+from pg_tasks.node import calls
+from pg_tasks.node.backoff import Backoff
+from pg_tasks.node.calls import Attend, Call, Identity, Locked, Order, Row, Synced
+from pg_tasks.node.lease import Lease, Terms, granted
+from pg_tasks.node.link import Link, Phase
+from pg_tasks.node.orders import attend_request, start_request
+from pg_tasks.node.roster import Key, Roster, without_process
+from pg_tasks.schema_version import check_version
+
+logger = logging.getLogger(__name__)
+
+REPORT_RETRY = 0.2
+"""Seconds until a report is handed in again whose row somebody held locked."""
+LEAVE_CODES = (2, 3)
+"""Stop codes of a worker whose node is to leave."""
+
+
+class Asked(Enum):
+    """The call that is under way."""
+
+    GREET = auto()
+    LOCK = auto()
+    SYNC = auto()
+    LEAVE = auto()
+
+
+class Rules(NamedTuple):
+    """What the session has to know of the settings. Seconds."""
+
+    terms: Terms
+    recovery_delay: float
+    call_timeout: float
+    kill_grace: float
+    completion_grace: float
+
+
+class Session:
+    """A node's dealings with its database."""
+
+    def __init__(
+        self, link: Link, roster: Roster, identity: Identity, rules: Rules, backoff: Backoff
+    ) -> None:
+        self._link = link
+        self._roster = roster
+        self._identity = identity
+        self._rules = rules
+        self._backoff = backoff
+        self._worker_channel = calls.worker_channel(identity.worker_id)
+        self._asked: Asked | None = None
+        self._asked_at = 0.0
+        self._greeted = False
+        self._compared = False
+        self._hinted = False
+        self._proven = False
+        self._dismissed = False
+        self._open_at = 0.0
+        self._lock_at = 0.0
+        self._sync_at: float | None = None
+        self._retry_at: float | None = None
+        self.outbox: list[Request] = []
+        self.lease: Lease | None = None
+        self.leaving = False
+        """The node was told to stop: nothing is claimed any more, and the worker is given back when
+        nothing is left."""
+        self.refusing: str | None = None
+        """Why nothing is started any more, not even what was claimed already."""
+        self.over = False
+        """The worker was given back, or there is none to give back."""
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Told to by a signal, or by the worker's stop code, which a person may take back."""
+        return self.leaving or self._dismissed
+
+    def turn(self, now: float) -> None:
+        """Do what is due.
+
+        Raises PgTasksError for trouble with the database until it has been found to be usable;
+        after that, trouble passes, and is logged.
+        """
+        if self.lease is not None and now >= self.lease.trusted_until:
+            self._lose_lease("not renewed in time")
+        if self._link.deadline is not None and now >= self._link.deadline:
+            self.advance(now)
+        if self._link.phase is Phase.CLOSED:
+            self._reopen(now)
+        elif self._link.phase is Phase.READY:
+            self._guarded(lambda: self._ask(now), now)
+
+    def advance(self, now: float) -> None:
+        """The connection has something: go on with it. Raises as ``turn``."""
+        self._guarded(lambda: self._advance(now), now)
+
+    def ended(self, report: Ended) -> None:
+        """An attempt is over."""
+        self._roster.end(report)
+
+    def wake_at(self) -> float | None:
+        """When ``turn`` has something to do at the latest, if nothing happens before."""
+        phase = self._link.phase
+        times = [self._link.deadline]
+        if phase is Phase.CLOSED:
+            times.append(self._open_at)
+        if self.lease is not None:
+            times.append(self.lease.trusted_until)
+            if phase is Phase.READY:
+                times += [self.lease.renew_at, self._sync_at, self._retry_at]
+        elif phase is Phase.READY and not self._roster.live:
+            times.append(self._lock_at)
+        return min((time for time in times if time is not None), default=None)
+
+    def _guarded(self, action: Callable[[], None], now: float) -> None:
+        try:
+            action()
+        except LeaseLost as error:
+            self._asked = None
+            self._roster.take_back()
+            self._lose_lease(str(error))
+        except (DatabaseAway, DatabaseRefused) as error:
+            self._disconnected(error, now)
+
+    def _reopen(self, now: float) -> None:
+        if self._is_leaving and self.lease is None and not self._roster.live:
+            self.over = True
+        elif now >= self._open_at:
+            self._guarded(lambda: self._link.open(now), now)
+
+    def _disconnected(self, error: PgTasksError, now: float) -> None:
+        usable, self._greeted = self._greeted and isinstance(error, DatabaseAway), False
+        self._asked = None
+        self._compared = False
+        self._roster.take_back()
+        if not (self._proven or usable):
+            raise error
+        wait = self._backoff.wait()
+        self._open_at = now + wait
+        tasks = self._roster.live
+        event(logger, logging.WARNING, "database_away", error=error, retry_in=wait, tasks=tasks)
+
+    def _ask(self, now: float) -> None:
+        """Send the call that is due, if one is."""
+        asked, call = self._next_call(now)
+        if call is not None:
+            self._asked, self._asked_at = asked, now
+            self._link.ask(call, now)
+
+    def _next_call(self, now: float) -> tuple[Asked | None, Call | None]:
+        me, roster, lease = self._identity, self._roster, self.lease
+        if not self._greeted:
+            return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
+        if lease is not None:
+            if self._is_leaving and roster.empty:
+                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch)
+            return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
+        if self._is_leaving and not roster.live:
+            self.over = True
+        # A worker is not asked for while a process of the lost lease is alive: it would be doubled.
+        elif not roster.live and now >= self._lock_at:
+            reports = roster.take_reports()
+            return Asked.LOCK, calls.lock(
+                me, self._rules.terms, self._rules.recovery_delay, reports, now
+            )
+        return None, None
+
+    def _sync_is_due(self, lease: Lease, now: float) -> bool:
+        if self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+            self._roster.retry()
+        return (
+            self._roster.due
+            or self._hinted
+            or not self._compared
+            or now >= lease.renew_at
+            or (self._sync_at is not None and now >= self._sync_at)
+        )
+
+    def _sync(self, lease: Lease, now: float) -> Call:
+        self._hinted = False
+        roster = self._roster
+        return calls.sync(
+            self._identity.worker_id,
+            lease.epoch,
+            known=None if self._compared else roster.known_tasks(),
+            reports=roster.take_reports(),
+            free_slots=0 if self._is_leaving else roster.free,
+            running=roster.live,
+            lease_seconds=self._rules.terms.duration if now >= lease.renew_at else None,
+            now=now,
+        )
+
+    def _advance(self, now: float) -> None:
+        row = self._link.advance(now)
+        hints = self._link.take_hints(self._worker_channel)
+        # Work for the group is nothing to a node without a free slot: it asks when one is free.
+        if hints.worker or (hints.group and self._roster.free and not self._is_leaving):
+            self._hinted = True
+            self._lock_at = min(self._lock_at, now)
+        if row is not None:
+            self._on_answer(row, now)
+
+    def _on_answer(self, row: Row, now: float) -> None:
+        asked, self._asked = self._asked, None
+        match asked:
+            case Asked.GREET:
+                check_version(calls.parse_version(row), self._link.database)
+                self._greeted = True
+                self._backoff.reset()
+            case Asked.LOCK:
+                self._proven = True
+                self._on_locked(calls.parse_locked(row), now)
+            case Asked.SYNC:
+                self._on_synced(calls.parse_synced(row), now)
+            case Asked.LEAVE:
+                self.lease = None
+                self.over = True
+            case None:
+                raise AssertionError("an answer to no question")
+            case _:
+                assert_never(asked)
+
+    def _on_locked(self, answer: Locked, now: float) -> None:
+        me = self._identity
+        if answer.epoch is None:
+            self._roster.take_back()
+            wait = answer.retry_in or 0.0
+            self._lock_at = now + wait
+            event(
+                logger, logging.INFO, "standby",
+                worker_id=me.worker_id, held_by=answer.held_by, retry_in=wait,
+            )  # fmt: skip
+            return
+        self._roster.settle(())
+        self._compared = False
+        self._trust(granted(answer.epoch, self._asked_at, self._rules.terms))
+        event(
+            logger, logging.INFO, "serving",
+            worker_id=me.worker_id, group_id=me.group_id, slots=me.slots, epoch=answer.epoch,
+        )  # fmt: skip
+
+    def _on_synced(self, answer: Synced, now: float) -> None:
+        lease = self.lease
+        if lease is None:
+            # Its time ran out under way. What was claimed is written off with the next lock.
+            self._roster.take_back()
+            return
+        if self._asked_at >= lease.renew_at:
+            self._trust(granted(lease.epoch, self._asked_at, self._rules.terms))
+        self._compared = True
+        if self._roster.settle(answer.again):
+            self._retry_at = now + REPORT_RETRY
+        self._sync_at = None if answer.wake_in is None else now + answer.wake_in
+        self._heed(answer.stop)
+        ending = {Key(item.task_id, item.attempt) for item in answer.attend}
+        for order in answer.start:
+            key = Key(order.task_id, order.attempt)
+            if not self._roster.is_known(key) and key not in ending:
+                self._start(order, now)
+        for item in answer.attend:
+            self._attend(item, now)
+
+    def _heed(self, stop: int) -> None:
+        """A stop code that was taken back lets the node go on, and claim what came meanwhile."""
+        dismissed = stop in LEAVE_CODES
+        if self._dismissed and not dismissed:
+            self._hinted = True
+        self._dismissed = dismissed
+
+    def _start(self, order: Order, now: float) -> None:
+        key = Key(order.task_id, order.attempt)
+        if self.refusing is not None:
+            self._roster.report_unstarted(without_process(key, self.refusing, now))
+            return
+        self._roster.order(key)
+        grace = self._rules.kill_grace
+        self.outbox.append(start_request(order, self._identity.worker_id, grace))
+
+    def _attend(self, item: Attend, now: float) -> None:
+        key = Key(item.task_id, item.attempt)
+        if not self._roster.is_known(key):
+            # Claimed by a call whose answer was lost, and ended by a person since.
+            never = without_process(key, "ended before it was started", now)
+            self._roster.report_unstarted(never)
+        elif self._roster.tell(key, item.what):
+            self.outbox.append(attend_request(item, self._rules.completion_grace))
+
+    def _trust(self, lease: Lease) -> None:
+        self.lease = lease
+        self.outbox.append(Fence(lease.trusted_until))
+
+    def _lose_lease(self, why: str) -> None:
+        tasks = self._roster.live
+        worker_id = self._identity.worker_id
+        event(logger, logging.ERROR, "lease_lost", worker_id=worker_id, why=why, tasks=tasks)
+        self.lease = None
+        self._compared = False
+        # The next lock writes off whatever it is not told: even what a row in use put off.
+        self._roster.retry()
+        self.outbox.append(KillAll("Lease lost", grace=0.0))

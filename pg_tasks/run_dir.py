@@ -1,0 +1,69 @@
+"""The directory of a guardian's result files: one for each node, private, removed afterwards."""
+
+import os
+import re
+from pathlib import Path
+
+from pg_tasks.errors import SettingsError
+from pg_tasks.guardian.tree import ProcessTree
+
+_NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
+
+
+def make_private(path: Path, setting: str) -> None:
+    """Make sure that ``path`` is a directory one can write to; a missing one gets mode 0700.
+
+    Raises SettingsError, which names ``setting``.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{setting} {path} cannot be made: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SettingsError(f"{setting} {path} cannot be written to")
+
+
+def claim(base: Path, tree: ProcessTree) -> Path:
+    """This process's own directory below ``base``, empty; those of dead processes are removed.
+
+    The name holds the pid namespace, the pid and the start of its process, so that it is nobody
+    else's, and a task is told apart from one of a node that runs inside a task.
+    """
+    make_private(base, "run_dir")
+    base = base.resolve()
+    namespace = Path("/proc/self/ns/pid").stat().st_ino
+    for path in base.iterdir():
+        if _is_dead(path, namespace, tree):
+            remove(path)
+    me = tree.look(os.getpid())
+    assert me is not None
+    own = base / f"{namespace}-{me.pid}-{me.started}"
+    try:
+        own.mkdir(mode=0o700, exist_ok=True)
+        own.chmod(0o700)
+        _empty(own)
+    except OSError as error:
+        raise SettingsError(f"run_dir {own} cannot be used: {error.strerror}") from None
+    return own
+
+
+def remove(path: Path) -> None:
+    """Remove one that ``claim`` gave; what cannot be removed stays."""
+    try:
+        _empty(path)
+        path.rmdir()
+    except OSError:
+        return
+
+
+def _is_dead(path: Path, namespace: int, tree: ProcessTree) -> bool:
+    match = _NAME.fullmatch(path.name)
+    if match is None or int(match[1]) != namespace:
+        return False
+    process = tree.look(int(match[2]))
+    return process is None or process.started != int(match[3])
+
+
+def _empty(path: Path) -> None:
+    for file in path.iterdir():
+        file.unlink()

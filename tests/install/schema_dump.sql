@@ -1,0 +1,2069 @@
+CREATE SCHEMA long_task;
+
+COMMENT ON SCHEMA long_task IS 'pg_tasks: a row of long_task.task asks for a command to be run to its end. docs/sql.md is the manual.';
+
+CREATE FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT pg_notify(
+    CASE
+      WHEN p_worker_id IS NULL THEN 'long_task_group_' || p_group_id
+      ELSE 'long_task_worker_' || p_worker_id
+    END,
+    ''
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group, or the node of one worker if a worker is given.';
+
+CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM long_task.announce(n.group_id, n.worker_id)
+  FROM (
+    SELECT DISTINCT
+      i.group_id,
+      i.worker_id
+    FROM inserted AS i
+    WHERE i.state_id IN ('AW', 'AD')
+       OR i.next_start IS NOT NULL
+  ) AS n;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_tasks() IS 'Trigger: wake the nodes that inserted tasks are waiting for.';
+
+CREATE FUNCTION long_task.attend_attempts(p_worker_id integer) RETURNS json
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
+  FROM (
+    SELECT
+      t.id AS task_id,
+      t.attempt,
+      CASE t.state_id
+        WHEN 'AS' THEN 'stop'
+        WHEN 'AC' THEN 'kill'
+        ELSE 'leave'
+      END AS what
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+      AND t.state_id <> 'AE'
+    UNION ALL
+    SELECT
+      d.task_id,
+      d.attempt,
+      'kill'
+    FROM long_task.deleted_attempt AS d
+    WHERE d.worker_id = p_worker_id
+  ) AS a
+$$;
+
+COMMENT ON FUNCTION long_task.attend_attempts(p_worker_id integer) IS 'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
+
+CREATE FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  UPDATE long_task.task AS t
+  SET state_id = 'AC'
+  WHERE t.id = ANY (ARRAY(
+    SELECT e.id
+    FROM long_task.task AS e
+    WHERE e.running_on = p_worker_id
+      AND e.state_id IN ('AE', 'AS')
+    ORDER BY e.id
+    FOR NO KEY UPDATE SKIP LOCKED
+  ))
+$$;
+
+COMMENT ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) IS 'Cancel everything that a worker is executing.';
+
+CREATE FUNCTION long_task.change_worker() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
+      'Set stop = 3 to have its node cancel everything and leave.')
+    WHERE OLD.active;
+    PERFORM long_task.recover_worker_tasks(OLD.id);
+    DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    RETURN OLD;
+  END IF;
+  IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot have stop = %s',
+        COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
+      '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
+  END IF;
+  IF TG_OP = 'UPDATE' AND (NEW.id, NEW.group_id, NEW.active, NEW.locked_until, NEW.slots, NEW.epoch)
+     IS DISTINCT FROM (OLD.id, OLD.group_id, OLD.active, OLD.locked_until, OLD.slots, OLD.epoch) THEN
+    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be changed', OLD.id),
+      'The other columns are written by its node.');
+  END IF;
+  INSERT INTO long_task.worker_stop (worker_id, stop)
+  VALUES (NEW.id, COALESCE(NEW.stop, 0))
+  ON CONFLICT (worker_id) DO UPDATE
+  SET stop = EXCLUDED.stop;
+  PERFORM long_task.announce(NULL, NEW.id);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.change_worker() IS 'Trigger: carry out what people write into the view long_task.worker.';
+
+CREATE FUNCTION long_task.check_task() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+  v_code    CONSTANT text := 'LT004';
+BEGIN
+  IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
+      'Give an interval such as ''5 minutes'', or null for no limit.');
+  END IF;
+  IF NEW.kill_grace < interval '0' OR NEW.kill_grace > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
+      'Give an interval such as ''10 seconds'', or null for the node''s setting.');
+  END IF;
+  IF NEW.retry_delay < interval '0' OR NEW.retry_delay > v_longest THEN
+    PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
+      'Give an interval such as ''30 seconds''.');
+  END IF;
+  IF NEW.max_attempts < 1 THEN
+    PERFORM long_task.refuse(v_code, format('max_attempts %s is less than 1', NEW.max_attempts),
+      'One attempt is the least there is; 3 means two retries.');
+  END IF;
+  IF NEW.progress NOT BETWEEN 0 AND 1 THEN
+    PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
+      'Half done is 0.5.');
+  END IF;
+  IF jsonb_typeof(NEW.env) <> 'object' THEN
+    PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
+      'Give an object of strings such as {"LANG": "C"}.');
+  END IF;
+  -- The value is not shown: what is in an environment may be a secret.
+  PERFORM long_task.refuse(v_code, format('env has a bad entry %s, of type %s', quote_literal(e.key), jsonb_typeof(e.value)),
+    'Names are not empty and have no "="; values are strings.')
+  FROM jsonb_each(NEW.env) AS e
+  WHERE jsonb_typeof(e.value) <> 'string'
+     OR e.key = ''
+     OR strpos(e.key, '=') > 0;
+  IF NEW.state_id <> 'DR' AND (
+    NEW.command IS NULL
+    OR array_ndims(NEW.command) IS DISTINCT FROM 1
+    OR array_lower(NEW.command, 1) <> 1
+    OR array_position(NEW.command, NULL) IS NOT NULL
+    OR NEW.command[1] = ''
+  ) THEN
+    PERFORM long_task.refuse('LT005', format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
+      'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.');
+  END IF;
+  IF NEW.shed_period_id NOT IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON') THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_id %s is not known', quote_literal(NEW.shed_period_id)),
+      'Give one of SEC, MIN, HOU, DAY, WEE, MON.');
+  END IF;
+  IF NEW.shed_period_count < 1 THEN
+    PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
+      'Give the number of units from one start to the next.');
+  END IF;
+  IF NOT isfinite(NEW.next_start) THEN
+    PERFORM long_task.refuse('LT007', format('next_start %s is not a time', NEW.next_start),
+      'Set shed_enabled to false to pause a schedule.');
+  END IF;
+  IF NEW.time_zone IS NOT NULL
+     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
+      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+  END IF;
+  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+    PERFORM long_task.refuse('LT010', 'cron and concurrency_key cannot be used with this schema version',
+      'Use next_start and shed_period_id to schedule by interval.');
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task() IS 'Trigger: refuse a task that could never be run as it is written.';
+
+CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS json
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now    timestamptz;
+  v_ids    bigint[];
+  v_starts json;
+BEGIN
+  WITH of_group AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  ),
+  of_worker AS (
+    SELECT t.id, t.priority, t.ready_seq
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+    ORDER BY t.priority, t.ready_seq
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY priority, ready_seq
+    LIMIT p_limit
+  ) AS c;
+
+  IF v_ids IS NULL THEN
+    RETURN NULL;
+  END IF;
+
+  v_now := long_task.clock();
+  WITH claimed AS (
+    UPDATE long_task.task AS t
+    SET
+      state_id = 'AE',
+      running_on = p_worker_id,
+      pinned = t.worker_id IS NOT NULL,
+      worker_id = p_worker_id,
+      attempt = t.attempt + 1,
+      started = v_now,
+      last_state_change = v_now,
+      finished = NULL,
+      exit_code = NULL,
+      signal = NULL,
+      error = NULL,
+      output = NULL,
+      result = NULL,
+      progress = NULL
+    WHERE t.id = ANY (v_ids)
+    RETURNING t.*
+  )
+  SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
+  INTO v_starts
+  FROM claimed AS c;
+  RETURN v_starts;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
+
+CREATE FUNCTION long_task.clock() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT clock_timestamp()
+$$;
+
+COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
+
+CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_names CONSTANT text[] := ARRAY[
+    'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
+    'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
+    'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
+  ];
+BEGIN
+  RETURN CASE
+    WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+    WHEN p_reason IS NOT NULL THEN p_reason
+    WHEN p_signal IS NOT NULL THEN
+      'signal ' || p_signal
+      || COALESCE(' (SIG' || v_names[p_signal] || ')', '')
+      || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
+    WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
+    ELSE p_error
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) IS 'One line that says why an attempt ended badly; null if it ended well.';
+
+CREATE FUNCTION long_task.enter_task() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NEW.state_id NOT IN ('DR', 'AW') THEN
+    PERFORM long_task.refuse('LT003', format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
+      'Insert it as DR (draft) or AW (waiting).');
+  END IF;
+  IF NEW.running_on IS NOT NULL OR NEW.attempt <> 0 OR NEW.base_attempt <> 0 THEN
+    PERFORM long_task.refuse('LT004', 'running_on, attempt and base_attempt are written by the system',
+      'Leave these columns out of the INSERT.');
+  END IF;
+  IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
+    NEW.state_id := 'AD';
+  END IF;
+  NEW.shed_anchor := NEW.next_start;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
+
+CREATE FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_now       timestamptz := long_task.clock();
+  v_node      text;
+  v_reported  integer := json_array_length(p_reports);
+  v_ids       bigint[];
+  v_announced bigint;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+  );
+  SELECT l.node_name INTO v_node
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+
+  WITH report AS MATERIALIZED (
+    SELECT
+      t.id,
+      t.attempt,
+      t.group_id,
+      t.state_id AS old_state_id,
+      t.queued_by,
+      t.pinned,
+      t.worker_id,
+      t.retry_delay,
+      t.attempt - t.base_attempt AS failures,
+      t.max_attempts,
+      r.*,
+      v_now - make_interval(secs => r.ended_ago) AS ended,
+      COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+    FROM json_to_recordset(p_reports) AS r(
+      task_id        bigint,
+      pid            integer,
+      exit_code      smallint,
+      signal         smallint,
+      core_dumped    boolean,
+      reason         text,
+      error          text,
+      started_ago    double precision,
+      ended_ago      double precision,
+      user_seconds   real,
+      system_seconds real,
+      peak_memory    bigint,
+      output         text,
+      result         text
+    )
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.id = ANY (v_ids)
+  ),
+  verdict AS MATERIALIZED (
+    SELECT
+      r.*,
+      CASE
+        WHEN r.old_state_id = 'AC' THEN 'CC'
+        WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+        WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+        ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+      END AS run_state_id,
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+    FROM report AS r
+  ),
+  history AS (
+    INSERT INTO long_task.task_run (
+      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+      error, output, user_seconds, system_seconds, peak_memory, started_by
+    )
+    SELECT
+      v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+    FROM verdict AS v
+    ON CONFLICT (task_id, attempt) DO NOTHING
+  ),
+  ended AS (
+    UPDATE long_task.task AS t
+    SET
+      running_on = NULL,
+      state_id = CASE
+        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
+        ELSE t.state_id
+      END,
+      last_state_change = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
+        ELSE t.last_state_change
+      END,
+      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
+      start_after = CASE
+        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        ELSE t.start_after
+      END,
+      queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
+      worker_id = CASE WHEN v.again AND NOT v.pinned THEN NULL ELSE t.worker_id END,
+      ready_seq = CASE
+        WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
+        ELSE t.ready_seq
+      END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      result = CASE
+        WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
+          long_task.parse_result(v.result)
+        ELSE t.result
+      END
+    FROM verdict AS v
+    WHERE t.id = v.id
+    RETURNING t.state_id, t.group_id, t.worker_id
+  )
+  SELECT count(long_task.announce(e.group_id, e.worker_id)) INTO v_announced
+  FROM ended AS e
+  WHERE e.state_id IN ('AW', 'AD');
+
+  IF cardinality(v_ids) = v_reported THEN
+    RETURN '{}';
+  END IF;
+
+  WITH gone AS (
+    DELETE FROM long_task.deleted_attempt AS d
+    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    WHERE d.worker_id = p_worker_id
+      AND d.task_id = r.task_id
+      AND d.attempt = r.attempt
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+  )
+  INSERT INTO long_task.task_run (
+    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+    error, output, user_seconds, system_seconds, peak_memory, started_by
+  )
+  SELECT
+    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
+    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
+    v_now - make_interval(secs => r.ended_ago),
+    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
+    r.peak_memory, g.started_by
+  FROM gone AS g
+  JOIN json_to_recordset(p_reports) AS r(
+    task_id        bigint,
+    pid            integer,
+    exit_code      smallint,
+    signal         smallint,
+    started_ago    double precision,
+    ended_ago      double precision,
+    user_seconds   real,
+    system_seconds real,
+    peak_memory    bigint,
+    output         text
+  ) ON r.task_id = g.task_id
+  ON CONFLICT (task_id, attempt) DO NOTHING;
+
+  RETURN ARRAY(
+    SELECT t.id
+    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    JOIN long_task.task AS t ON t.id = r.task_id
+    WHERE t.running_on = p_worker_id
+      AND t.attempt = r.attempt
+      AND t.id <> ALL (v_ids)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) IS 'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
+
+CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET "long_task.started_by" TO 'schedule'
+    AS $$
+DECLARE
+  v_now   timestamptz := long_task.clock();
+  v_ids   bigint[];
+  v_fired integer;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.next_start <= v_now
+      AND t.next_start IS NOT NULL
+      AND t.shed_enabled
+    ORDER BY t.next_start
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  );
+  IF cardinality(v_ids) = 0 THEN
+    RETURN 0;
+  END IF;
+
+  INSERT INTO long_task.task (
+    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
+    kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
+  )
+  SELECT
+    t.name, 'AW', t.priority, t.group_id, t.worker_id, t.command, t.params, t.env, t.stdin, t.cwd,
+    t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
+  FROM long_task.task AS t
+  WHERE t.id = ANY (v_ids)
+    AND t.shed_clone
+    AND t.command IS NOT NULL
+  ORDER BY t.next_start;
+
+  UPDATE long_task.task AS t
+  SET
+    state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
+    next_start = CASE
+      WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
+        COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
+        t.time_zone, v_now
+      )
+    END
+  WHERE t.id = ANY (v_ids);
+  GET DIAGNOSTICS v_fired = ROW_COUNT;
+  RETURN v_fired;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.fire_schedules(p_limit integer) IS 'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
+
+CREATE FUNCTION long_task.keep_deleted_attempt() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
+    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by);
+    PERFORM long_task.announce(NULL, OLD.running_on);
+  ELSE
+    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
+    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL;
+    PERFORM long_task.announce(NULL, d.worker_id)
+    FROM (SELECT DISTINCT a.worker_id FROM long_task.deleted_attempt AS a) AS d;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.keep_deleted_attempt() IS 'Trigger: have the processes of deleted tasks killed.';
+
+CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    active = false,
+    locked_until = long_task.clock(),
+    task_count = 0
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM long_task.recover_worker_tasks(p_worker_id);
+  DELETE FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id
+    AND s.stop IN (2, 3);
+  PERFORM long_task.announce(NULL, p_worker_id);
+  RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) IS 'For nodes: give the lease of a worker back. False if it was not held any more.';
+
+CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lease long_task.worker_lease;
+  v_free  timestamptz;
+  v_now   timestamptz;
+BEGIN
+  IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
+      p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
+  END IF;
+  INSERT INTO long_task.worker_lease (worker_id, group_id)
+  VALUES (p_worker_id, p_group_id)
+  ON CONFLICT DO NOTHING;
+  SELECT l.* INTO v_lease
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+  FOR UPDATE;
+
+  v_now := long_task.clock();
+  v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
+  IF v_lease.active AND v_free > v_now THEN
+    RETURN QUERY SELECT
+      NULL::bigint,
+      format('node %s (pid %s on %s)', v_lease.node_name, v_lease.pid, v_lease.host),
+      extract(epoch FROM v_free - v_now)::double precision;
+    RETURN;
+  END IF;
+
+  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
+  WHERE json_array_length(p_reports) > 0;
+  PERFORM long_task.recover_worker_tasks(p_worker_id);
+
+  v_now := long_task.clock();
+  UPDATE long_task.worker_lease AS l
+  SET
+    group_id = p_group_id,
+    epoch = l.epoch + 1,
+    active = true,
+    locked_until = v_now + make_interval(secs => p_lease_duration),
+    task_count = 0,
+    slots = p_slots,
+    node_name = p_node_name,
+    host = p_host,
+    pid = p_pid,
+    version = p_version,
+    since = v_now
+  WHERE l.worker_id = p_worker_id
+  RETURNING l.* INTO v_lease;
+  RETURN QUERY SELECT v_lease.epoch, NULL::text, NULL::double precision;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+
+CREATE FUNCTION long_task.move_task() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_now        timestamptz := long_task.clock();
+  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+BEGIN
+  IF NEW.id <> OLD.id THEN
+    PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
+      'Insert another task.');
+  END IF;
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+    NEW.shed_anchor := NEW.next_start;
+  END IF;
+  CASE
+    WHEN NEW.state_id = OLD.state_id THEN
+      NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
+      NEW.queued_by := v_started_by;
+      NEW.base_attempt := NEW.attempt;
+      NEW.started := NULL;
+      NEW.finished := NULL;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
+      NEW.error := NULL;
+      NEW.output := NULL;
+      NEW.result := NULL;
+      NEW.progress := NULL;
+    WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
+      NULL;
+    WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
+      NULL;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+    WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
+      NULL;
+    WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
+      NULL;
+    WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
+      NEW.finished := v_now;
+    ELSE
+      PERFORM long_task.refuse('LT003', format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
+        format('From %s it can go to %s.', OLD.state_id, CASE
+          WHEN OLD.state_id = 'DR' THEN 'AW'
+          WHEN OLD.state_id IN ('AW', 'AD', 'AB') THEN 'AC'
+          WHEN OLD.state_id = 'AE' THEN 'AC, AS, CS, CF'
+          WHEN OLD.state_id = 'AS' THEN 'AC, CS, CF'
+          WHEN OLD.state_id = 'AC' THEN 'nothing: it becomes CC when its processes are gone'
+          ELSE 'AW, DR'
+        END),
+        format('state_id is %s since %s', OLD.state_id, OLD.last_state_change));
+  END CASE;
+
+  IF NEW.state_id IN ('AW', 'AD') THEN
+    NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+      NEW.ready_seq := nextval('long_task.ready_seq');
+    END IF;
+    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+  END IF;
+  IF NEW.state_id <> OLD.state_id THEN
+    NEW.last_state_change := v_now;
+    IF NEW.running_on IS NOT NULL THEN
+      PERFORM long_task.announce(NULL, NEW.running_on);
+    END IF;
+  END IF;
+  IF NEW.next_start IS NOT NULL THEN
+    PERFORM long_task.announce(NEW.group_id, NULL);
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.move_task() IS 'Trigger: allow or refuse a change of state, turn AW into AD and AC into CC where that is what is meant, wake the nodes.';
+
+CREATE FUNCTION long_task.parse_result(p_text text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN p_text::jsonb;
+EXCEPTION
+  WHEN data_exception OR program_limit_exceeded THEN
+    RETURN jsonb_build_object('unreadable_result', left(p_text, 1000));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
+
+CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) RETURNS json
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
+  FROM long_task.task AS t
+  WHERE t.running_on = p_worker_id
+    AND t.id <> ALL (p_known)
+$$;
+
+COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) IS 'How to start the attempts that a worker has claimed and that are not among the known task ids; null if there are none.';
+
+CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lost json;
+BEGIN
+  PERFORM long_task.refuse('LT001', format('worker %s is served until %s', l.worker_id, l.locked_until),
+    'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.')
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.active
+    AND l.locked_until > long_task.clock();
+
+  -- finish_attempts passes over rows that a person holds; nobody may take the worker while some are
+  -- left, so this one waits for them.
+  PERFORM t.id
+  FROM long_task.task AS t
+  WHERE t.running_on = p_worker_id
+  ORDER BY t.id
+  FOR NO KEY UPDATE;
+
+  SELECT json_agg(json_build_object(
+    'task_id', a.task_id,
+    'attempt', a.attempt,
+    'reason', 'Worker failed',
+    'ended_ago', 0
+  ))
+  INTO v_lost
+  FROM (
+    SELECT t.id AS task_id, t.attempt
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+    UNION ALL
+    SELECT d.task_id, d.attempt
+    FROM long_task.deleted_attempt AS d
+    WHERE d.worker_id = p_worker_id
+  ) AS a;
+
+  IF v_lost IS NULL THEN
+    RETURN 0;
+  END IF;
+  PERFORM long_task.finish_attempts(p_worker_id, v_lost);
+  RETURN json_array_length(v_lost);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) IS 'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
+
+CREATE FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_detail IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = p_code, MESSAGE = p_message, HINT = p_hint;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = p_code, MESSAGE = p_message, HINT = p_hint, DETAIL = p_detail;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) IS 'Raise an error with a code of class LT, a message, a hint and a detail.';
+
+CREATE FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now      timestamptz := long_task.clock();
+  v_ids      bigint[];
+  v_released integer;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.group_id = p_group_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  );
+  IF cardinality(v_ids) = 0 THEN
+    RETURN 0;
+  END IF;
+
+  -- The trigger move_task gives each its place in the queue and wakes the nodes.
+  UPDATE long_task.task AS t
+  SET state_id = 'AW'
+  WHERE t.id = ANY (v_ids);
+  GET DIAGNOSTICS v_released = ROW_COUNT;
+  RETURN v_released;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) IS 'Make up to so many delayed tasks of a group ready whose time has come. Returns how many.';
+
+CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- 2^20 seconds are twelve days: a power beyond that only risks an overflow below the cap.
+  SELECT LEAST(
+    p_delay * (2 ^ LEAST(p_failures - 1, 20)),
+    GREATEST(p_delay, interval '1 day')
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
+
+CREATE FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_zone  text := COALESCE(p_time_zone, 'UTC');
+  v_local timestamp := p_anchor AT TIME ZONE v_zone;
+  v_after timestamp := p_after AT TIME ZONE v_zone;
+  v_unit  interval := CASE p_period_id
+    WHEN 'SEC' THEN interval '1 second'
+    WHEN 'MIN' THEN interval '1 minute'
+    WHEN 'HOU' THEN interval '1 hour'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'MON' THEN interval '1 month'
+  END;
+  v_steps bigint;
+  v_next  timestamptz;
+BEGIN
+  IF p_anchor > p_after THEN
+    RETURN p_anchor;
+  END IF;
+  IF p_period_id IN ('SEC', 'MIN', 'HOU') THEN
+    v_steps := floor(extract(epoch FROM p_after - p_anchor) / (extract(epoch FROM v_unit) * p_count)) + 1;
+    RETURN p_anchor + v_unit * (v_steps * p_count);
+  END IF;
+  -- A guess that is not too late, then on until it is past: zones and short months move it a little.
+  v_steps := CASE p_period_id
+    WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
+    ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
+  END / p_count - 1;
+  v_steps := GREATEST(v_steps, 0);
+  LOOP
+    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    EXIT WHEN v_next > p_after;
+    v_steps := v_steps + 1;
+  END LOOP;
+  RETURN v_next;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) IS 'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
+
+CREATE FUNCTION long_task.schema_version() RETURNS TABLE(version integer, oldest_node integer)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT 1, 1
+$$;
+
+COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and the version of the oldest nodes that it serves.';
+
+CREATE FUNCTION long_task.seconds_to_next_due(p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now   timestamptz := long_task.clock();
+  v_start timestamptz;
+  v_fire  timestamptz;
+BEGIN
+  SELECT t.start_after INTO v_start
+  FROM long_task.task AS t
+  WHERE t.state_id = 'AD'
+    AND t.running_on IS NULL
+    AND t.group_id = p_group_id
+    AND t.start_after < v_now + interval '1 day'
+  ORDER BY t.start_after
+  LIMIT 1;
+  SELECT t.next_start INTO v_fire
+  FROM long_task.task AS t
+  WHERE t.next_start < v_now + interval '1 day'
+    AND t.shed_enabled
+  ORDER BY t.next_start
+  LIMIT 1;
+  RETURN CASE
+    WHEN LEAST(v_start, v_fire) > v_now THEN extract(epoch FROM LEAST(v_start, v_fire) - v_now)
+    WHEN LEAST(v_start, v_fire) <= v_now THEN 0
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.seconds_to_next_due(p_group_id integer) IS 'Seconds until a delayed task of the group or a schedule is due; null: none within a day.';
+
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    CONSTRAINT task_attempts_only_grow CHECK (((attempt >= base_attempt) AND (base_attempt >= 0))),
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_period_is_known CHECK ((shed_period_id = ANY (ARRAY['SEC'::text, 'MIN'::text, 'HOU'::text, 'DAY'::text, 'WEE'::text, 'MON'::text]))),
+    CONSTRAINT task_queued_by_is_known CHECK ((queued_by = ANY (ARRAY['person'::text, 'schedule'::text, 'dependency'::text, 'retry'::text]))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Reserved for schedules by cron line; refused until the schema can evaluate it.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person when the latest attempt was claimed. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT json_build_object(
+    'task_id', p_task.id,
+    'attempt', p_task.attempt,
+    'group_id', p_task.group_id,
+    'command', array_replace(p_task.command, '%TASK', p_task.id::text),
+    'cwd', p_task.cwd,
+    'env', p_task.env,
+    'params', p_task.params::text,
+    'stdin', p_task.stdin,
+    'timeout', extract(epoch FROM p_task.timeout),
+    'kill_grace', extract(epoch FROM p_task.kill_grace)
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';
+
+CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[]) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_batch    CONSTANT integer := 1000;
+  v_group_id integer;
+  v_stop     smallint;
+  v_again    bigint[];
+  v_starts   json;
+  v_claims   json;
+  v_attend   json;
+  v_wake_in  double precision;
+BEGIN
+  SELECT l.group_id INTO v_group_id
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active
+    AND l.locked_until > long_task.clock()
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+  IF p_lease_seconds IS NOT NULL THEN
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id;
+  END IF;
+
+  IF p_reports IS NOT NULL THEN
+    v_again := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  IF p_known IS NOT NULL THEN
+    v_starts := long_task.reconcile_attempts(p_worker_id, p_known);
+  END IF;
+
+  SELECT s.stop INTO v_stop
+  FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id;
+  IF v_stop = 3 THEN
+    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  END IF;
+
+  IF long_task.fire_schedules(v_batch) = v_batch
+     OR long_task.release_delayed_tasks(v_group_id, v_batch) = v_batch THEN
+    v_wake_in := 0;
+  END IF;
+  IF v_starts IS NULL AND COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
+    v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+  END IF;
+  v_attend := long_task.attend_attempts(p_worker_id);
+  IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+    v_wake_in := long_task.seconds_to_next_due(v_group_id);
+  END IF;
+
+  RETURN json_build_object(
+    'start', v_starts,
+    'attend', v_attend,
+    'again', v_again,
+    'stop', COALESCE(v_stop, 0),
+    'wake_in', v_wake_in
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+CREATE FUNCTION long_task.why(p_task_id bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_task long_task.task;
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+
+  RETURN CASE
+    WHEN v_task.state_id = 'DR' THEN
+      'It is a draft: set state_id to AW to queue it.'
+    WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
+      format('Attempt %s failed (%s); the next one is delayed until %s.',
+        v_task.attempt, v_task.error, v_task.start_after)
+    WHEN v_task.state_id = 'AD' THEN
+      format('It is delayed until %s (start_after).', v_task.start_after)
+    WHEN v_task.state_id = 'AB' THEN
+      'It waits for another task.'
+    WHEN v_task.state_id = 'AW' AND v_task.running_on IS NOT NULL THEN
+      format('The process of attempt %s on worker %s has not exited yet.',
+        v_task.attempt, v_task.running_on)
+    WHEN v_task.state_id = 'AW' THEN
+      long_task.why_waiting(v_task)
+    WHEN v_task.state_id = 'AE' THEN
+      format('It is running: attempt %s on worker %s since %s.',
+        v_task.attempt, v_task.running_on, v_task.started)
+    WHEN v_task.state_id = 'AS' THEN
+      format('It is running and was asked to stop: attempt %s on worker %s, asked at %s.',
+        v_task.attempt, v_task.running_on, v_task.last_state_change)
+    WHEN v_task.state_id = 'AC' THEN
+      format('It is being killed: attempt %s on worker %s, since %s.',
+        v_task.attempt, v_task.running_on, v_task.last_state_change)
+    WHEN v_task.state_id = 'CS' THEN
+      format('It completed at %s.', v_task.finished)
+    WHEN v_task.state_id = 'CF' THEN
+      format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
+    WHEN v_task.state_id = 'CC' THEN
+      format('It was cancelled at %s.', v_task.finished)
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why(p_task_id bigint) IS 'One sentence: why is this task not running? SELECT long_task.why(7)';
+
+CREATE FUNCTION long_task.why_waiting(p_task long_task.task) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_now     timestamptz := long_task.clock();
+  v_whose   text := CASE
+    WHEN p_task.worker_id IS NULL THEN 'group ' || p_task.group_id
+    ELSE 'worker ' || p_task.worker_id
+  END;
+  v_live    integer;
+  v_willing integer;
+  v_slots   integer;
+  v_busy    bigint;
+  v_stops   text;
+  v_ahead   integer;
+BEGIN
+  SELECT
+    count(*),
+    count(*) FILTER (WHERE w.stop = 0),
+    COALESCE(sum(w.slots) FILTER (WHERE w.stop = 0), 0),
+    COALESCE(sum((SELECT count(*) FROM long_task.task AS t WHERE t.running_on = w.id)) FILTER (WHERE w.stop = 0), 0),
+    string_agg(format('worker %s has stop = %s', w.id, w.stop), ', ' ORDER BY w.id) FILTER (WHERE w.stop > 0)
+  INTO v_live, v_willing, v_slots, v_busy, v_stops
+  FROM long_task.worker AS w
+  WHERE w.active
+    AND w.locked_until > v_now
+    AND CASE
+      WHEN p_task.worker_id IS NULL THEN w.group_id = p_task.group_id
+      ELSE w.id = p_task.worker_id
+    END;
+
+  IF v_live = 0 AND p_task.worker_id IS NULL THEN
+    RETURN format('There is no live worker in %s.', v_whose);
+  ELSIF v_live = 0 THEN
+    RETURN format('The task is for worker %s alone (worker_id), which no live node serves.', p_task.worker_id);
+  ELSIF v_willing = 0 THEN
+    RETURN format('No worker of %s starts anything: %s.', v_whose, v_stops);
+  ELSIF v_busy >= v_slots THEN
+    SELECT count(*) INTO v_ahead
+    FROM (
+      SELECT
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NOT DISTINCT FROM p_task.worker_id
+        AND (t.group_id = p_task.group_id OR p_task.worker_id IS NOT NULL)
+        AND (t.priority, t.ready_seq) < (p_task.priority, p_task.ready_seq)
+      LIMIT 1001
+    ) AS a;
+    RETURN format('All %s slots of %s are busy; %s tasks are ahead of it.', v_slots, v_whose,
+      CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
+  END IF;
+  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_slots - v_busy, v_slots, v_whose);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_waiting(p_task long_task.task) IS 'One sentence: what does this ready task wait for?';
+
+CREATE TABLE long_task.deleted_attempt (
+    task_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    group_id integer NOT NULL,
+    worker_id integer NOT NULL,
+    started timestamp with time zone,
+    started_by text NOT NULL
+);
+
+COMMENT ON TABLE long_task.deleted_attempt IS 'Executing tasks whose row was deleted: their processes are to be killed, and their attempts to be kept as history.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.task_id IS 'Id of the deleted row.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.attempt IS 'The attempt that was executing.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.group_id IS 'Group the task was in.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.worker_id IS 'The worker that executes it.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.started IS 'When it was claimed.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.started_by IS 'What had queued the task.';
+
+CREATE VIEW long_task.failed AS
+ SELECT id,
+    name,
+    group_id,
+    worker_id,
+    finished,
+    (long_task.clock() - finished) AS age,
+    (attempt - base_attempt) AS attempts,
+    exit_code,
+    signal,
+    error,
+    output,
+    command
+   FROM long_task.task t
+  WHERE (state_id = 'CF'::text)
+  ORDER BY finished DESC;
+
+COMMENT ON VIEW long_task.failed IS 'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = … queues one again.';
+
+COMMENT ON COLUMN long_task.failed.id IS 'The task.';
+
+COMMENT ON COLUMN long_task.failed.name IS 'Its name.';
+
+COMMENT ON COLUMN long_task.failed.group_id IS 'Its group.';
+
+COMMENT ON COLUMN long_task.failed.worker_id IS 'The worker that ran it last.';
+
+COMMENT ON COLUMN long_task.failed.finished IS 'When it ended.';
+
+COMMENT ON COLUMN long_task.failed.age IS 'How long ago.';
+
+COMMENT ON COLUMN long_task.failed.attempts IS 'Attempts that were made since it was queued.';
+
+COMMENT ON COLUMN long_task.failed.exit_code IS 'Exit code of the last one.';
+
+COMMENT ON COLUMN long_task.failed.signal IS 'Signal that ended the last one.';
+
+COMMENT ON COLUMN long_task.failed.error IS 'Why.';
+
+COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
+
+COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
+
+CREATE TABLE long_task.task_run (
+    task_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    group_id integer NOT NULL,
+    worker_id integer NOT NULL,
+    node_name text,
+    pid integer,
+    started timestamp with time zone NOT NULL,
+    finished timestamp with time zone NOT NULL,
+    state_id text NOT NULL,
+    exit_code smallint,
+    signal smallint,
+    error text,
+    output text,
+    user_seconds real,
+    system_seconds real,
+    peak_memory bigint,
+    started_by text NOT NULL,
+    CONSTRAINT task_run_has_ended CHECK ((state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])))
+);
+
+COMMENT ON TABLE long_task.task_run IS 'One row for each attempt that ended or was lost. Stays when its task is deleted.';
+
+COMMENT ON COLUMN long_task.task_run.task_id IS 'The task; it may have been deleted since.';
+
+COMMENT ON COLUMN long_task.task_run.attempt IS 'Number of the attempt, from 1.';
+
+COMMENT ON COLUMN long_task.task_run.group_id IS 'Group the task was in.';
+
+COMMENT ON COLUMN long_task.task_run.worker_id IS 'The worker that ran it.';
+
+COMMENT ON COLUMN long_task.task_run.node_name IS 'The node that held the worker then.';
+
+COMMENT ON COLUMN long_task.task_run.pid IS 'Process id on that machine; null: it could not be started, or was lost.';
+
+COMMENT ON COLUMN long_task.task_run.started IS 'When the process was started.';
+
+COMMENT ON COLUMN long_task.task_run.finished IS 'When the process ended, also if the database was away then.';
+
+COMMENT ON COLUMN long_task.task_run.state_id IS 'How the attempt ended: CS, CF or CC. A task whose attempt failed may still be retried.';
+
+COMMENT ON COLUMN long_task.task_run.exit_code IS 'Exit code, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task_run.signal IS 'Signal that ended it; null if it exited.';
+
+COMMENT ON COLUMN long_task.task_run.error IS 'Why it ended badly.';
+
+COMMENT ON COLUMN long_task.task_run.output IS 'End of what it wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task_run.user_seconds IS 'CPU time in user mode, of the process and the children it waited for.';
+
+COMMENT ON COLUMN long_task.task_run.system_seconds IS 'CPU time in the kernel, of the process and the children it waited for.';
+
+COMMENT ON COLUMN long_task.task_run.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
+
+COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person, schedule, dependency or retry.';
+
+CREATE TABLE long_task.worker_lease (
+    worker_id integer NOT NULL,
+    group_id integer NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    active boolean DEFAULT false NOT NULL,
+    locked_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    task_count integer DEFAULT 0 NOT NULL,
+    slots integer DEFAULT 0 NOT NULL,
+    node_name text,
+    host text,
+    pid integer,
+    version text,
+    since timestamp with time zone,
+    CONSTRAINT worker_lease_has_slots CHECK ((slots >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE long_task.worker_lease IS 'The lease of each worker: which node serves it, and until when. Written by the nodes'' procedures only.';
+
+COMMENT ON COLUMN long_task.worker_lease.worker_id IS 'The worker.';
+
+COMMENT ON COLUMN long_task.worker_lease.group_id IS 'Group whose tasks it runs.';
+
+COMMENT ON COLUMN long_task.worker_lease.epoch IS 'Grows with each new holder; a call under an older one is refused.';
+
+COMMENT ON COLUMN long_task.worker_lease.active IS 'Whether a node holds it, as far as is known.';
+
+COMMENT ON COLUMN long_task.worker_lease.locked_until IS 'End of the lease by the database''s clock.';
+
+COMMENT ON COLUMN long_task.worker_lease.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
+
+COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes at once.';
+
+COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
+
+COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
+
+CREATE VIEW long_task.group_status AS
+ WITH active AS (
+         SELECT t.group_id,
+            count(*) FILTER (WHERE (t.state_id = 'AW'::text)) AS ready,
+            count(*) FILTER (WHERE (t.state_id = 'AD'::text)) AS delayed,
+            count(*) FILTER (WHERE (t.state_id = 'AB'::text)) AS blocked,
+            count(*) FILTER (WHERE (t.running_on IS NOT NULL)) AS running,
+            min(t.last_state_change) FILTER (WHERE (t.state_id = 'AW'::text)) AS oldest_ready
+           FROM long_task.task t
+          WHERE ((t.state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text])) OR (t.running_on IS NOT NULL))
+          GROUP BY t.group_id
+        ), ended AS (
+         SELECT h.group_id,
+            count(*) AS ended,
+            count(*) FILTER (WHERE (h.state_id = 'CF'::text)) AS failed
+           FROM long_task.task_run h
+          WHERE (h.finished > (long_task.clock() - '00:01:00'::interval))
+          GROUP BY h.group_id
+        ), workers AS (
+         SELECT l.group_id,
+            count(*) AS live_workers,
+            sum(l.slots) AS slots
+           FROM long_task.worker_lease l
+          WHERE (l.active AND (l.locked_until > long_task.clock()))
+          GROUP BY l.group_id
+        )
+ SELECT g.group_id,
+    COALESCE(a.ready, (0)::bigint) AS ready,
+    COALESCE(a.delayed, (0)::bigint) AS delayed,
+    COALESCE(a.blocked, (0)::bigint) AS blocked,
+    COALESCE(a.running, (0)::bigint) AS running,
+    COALESCE(w.live_workers, (0)::bigint) AS live_workers,
+    COALESCE(w.slots, (0)::bigint) AS slots,
+    (long_task.clock() - a.oldest_ready) AS oldest_ready_age,
+    COALESCE(e.ended, (0)::bigint) AS ended_last_minute,
+    COALESCE(e.failed, (0)::bigint) AS failed_last_minute
+   FROM (((( SELECT active.group_id
+           FROM active
+        UNION
+         SELECT ended.group_id
+           FROM ended
+        UNION
+         SELECT workers.group_id
+           FROM workers) g
+     LEFT JOIN active a ON ((a.group_id = g.group_id)))
+     LEFT JOIN ended e ON ((e.group_id = g.group_id)))
+     LEFT JOIN workers w ON ((w.group_id = g.group_id)))
+  ORDER BY g.group_id;
+
+COMMENT ON VIEW long_task.group_status IS 'Groups: what waits, runs, and ended in the last minute, and who is there to run it.';
+
+COMMENT ON COLUMN long_task.group_status.group_id IS 'The group.';
+
+COMMENT ON COLUMN long_task.group_status.ready IS 'Tasks that wait for a slot.';
+
+COMMENT ON COLUMN long_task.group_status.delayed IS 'Tasks that wait for a time.';
+
+COMMENT ON COLUMN long_task.group_status.blocked IS 'Tasks that wait for another task.';
+
+COMMENT ON COLUMN long_task.group_status.running IS 'Tasks that have a process.';
+
+COMMENT ON COLUMN long_task.group_status.live_workers IS 'Workers whose lease holds.';
+
+COMMENT ON COLUMN long_task.group_status.slots IS 'Slots of these workers.';
+
+COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longest waiting ready task has waited.';
+
+COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
+
+COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
+
+CREATE VIEW long_task.running AS
+ SELECT t.id,
+    t.name,
+    t.state_id,
+    t.attempt,
+    t.group_id,
+    t.running_on AS worker_id,
+    l.node_name,
+    l.host,
+    t.started,
+    (long_task.clock() - t.started) AS age,
+    t.timeout,
+    t.progress,
+    t.priority,
+    t.command
+   FROM (long_task.task t
+     LEFT JOIN long_task.worker_lease l ON ((l.worker_id = t.running_on)))
+  WHERE (t.running_on IS NOT NULL)
+  ORDER BY t.started;
+
+COMMENT ON VIEW long_task.running IS 'Tasks that have a process, longest running first. A state other than AE, AS, AC means that the task has ended itself and its process has not exited yet.';
+
+COMMENT ON COLUMN long_task.running.id IS 'The task.';
+
+COMMENT ON COLUMN long_task.running.name IS 'Its name.';
+
+COMMENT ON COLUMN long_task.running.state_id IS 'AE executing, AS stopping, AC being killed.';
+
+COMMENT ON COLUMN long_task.running.attempt IS 'Number of the attempt.';
+
+COMMENT ON COLUMN long_task.running.group_id IS 'Its group.';
+
+COMMENT ON COLUMN long_task.running.worker_id IS 'The worker that runs it.';
+
+COMMENT ON COLUMN long_task.running.node_name IS 'The node that holds this worker.';
+
+COMMENT ON COLUMN long_task.running.host IS 'The machine of that node.';
+
+COMMENT ON COLUMN long_task.running.started IS 'When it was claimed.';
+
+COMMENT ON COLUMN long_task.running.age IS 'For how long it has run.';
+
+COMMENT ON COLUMN long_task.running.timeout IS 'How long it may run.';
+
+COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself says.';
+
+COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
+
+COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
+
+ALTER TABLE long_task.task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.task_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE long_task.task_state (
+    id text NOT NULL,
+    name text NOT NULL,
+    set_by text NOT NULL,
+    description text NOT NULL
+);
+
+COMMENT ON TABLE long_task.task_state IS 'The states of a task. LIKE ''A%'' asks for the active ones, LIKE ''C%'' for the ended ones.';
+
+COMMENT ON COLUMN long_task.task_state.id IS 'What task.state_id holds.';
+
+COMMENT ON COLUMN long_task.task_state.name IS 'One word for people.';
+
+COMMENT ON COLUMN long_task.task_state.set_by IS 'Who brings a task into this state.';
+
+COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
+
+CREATE VIEW long_task.waiting AS
+ SELECT t.id,
+    t.name,
+    t.state_id,
+    t.group_id,
+    t.worker_id,
+    t.priority,
+    t.start_after,
+    t.last_state_change AS since,
+    (long_task.clock() - t.last_state_change) AS age,
+    (t.attempt - t.base_attempt) AS failures,
+    t.max_attempts,
+    t.command,
+    t.ready_seq
+   FROM long_task.task t
+  WHERE ((t.state_id = 'AW'::text) AND (t.running_on IS NULL) AND (t.worker_id IS NULL))
+UNION ALL
+ SELECT t.id,
+    t.name,
+    t.state_id,
+    t.group_id,
+    t.worker_id,
+    t.priority,
+    t.start_after,
+    t.last_state_change AS since,
+    (long_task.clock() - t.last_state_change) AS age,
+    (t.attempt - t.base_attempt) AS failures,
+    t.max_attempts,
+    t.command,
+    t.ready_seq
+   FROM long_task.task t
+  WHERE ((t.state_id = 'AW'::text) AND (t.running_on IS NULL) AND (t.worker_id IS NOT NULL))
+UNION ALL
+ SELECT t.id,
+    t.name,
+    t.state_id,
+    t.group_id,
+    t.worker_id,
+    t.priority,
+    t.start_after,
+    t.last_state_change AS since,
+    (long_task.clock() - t.last_state_change) AS age,
+    (t.attempt - t.base_attempt) AS failures,
+    t.max_attempts,
+    t.command,
+    t.ready_seq
+   FROM long_task.task t
+  WHERE ((t.state_id = 'AD'::text) AND (t.running_on IS NULL))
+UNION ALL
+ SELECT t.id,
+    t.name,
+    t.state_id,
+    t.group_id,
+    t.worker_id,
+    t.priority,
+    t.start_after,
+    t.last_state_change AS since,
+    (long_task.clock() - t.last_state_change) AS age,
+    (t.attempt - t.base_attempt) AS failures,
+    t.max_attempts,
+    t.command,
+    t.ready_seq
+   FROM long_task.task t
+  WHERE ((t.state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text])) AND (t.running_on IS NOT NULL));
+
+COMMENT ON VIEW long_task.waiting IS 'Tasks that wait. ORDER BY priority, ready_seq is the order in which a group''s ready ones are started; long_task.why(id) says what one waits for.';
+
+COMMENT ON COLUMN long_task.waiting.id IS 'The task.';
+
+COMMENT ON COLUMN long_task.waiting.name IS 'Its name.';
+
+COMMENT ON COLUMN long_task.waiting.state_id IS 'AW ready, AD delayed, AB blocked.';
+
+COMMENT ON COLUMN long_task.waiting.group_id IS 'Group whose workers may run it.';
+
+COMMENT ON COLUMN long_task.waiting.worker_id IS 'The only worker that may run it; null: any of the group.';
+
+COMMENT ON COLUMN long_task.waiting.priority IS 'Smaller is sooner.';
+
+COMMENT ON COLUMN long_task.waiting.start_after IS 'Not before this time.';
+
+COMMENT ON COLUMN long_task.waiting.since IS 'When it began to wait.';
+
+COMMENT ON COLUMN long_task.waiting.age IS 'For how long it has waited.';
+
+COMMENT ON COLUMN long_task.waiting.failures IS 'Attempts that failed since it was queued.';
+
+COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
+
+COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
+
+COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
+
+CREATE TABLE long_task.worker_stop (
+    worker_id integer NOT NULL,
+    stop smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT worker_stop_is_known CHECK (((stop >= 0) AND (stop <= 3)))
+);
+
+COMMENT ON TABLE long_task.worker_stop IS 'What people ask of a worker; written through the view long_task.worker.';
+
+COMMENT ON COLUMN long_task.worker_stop.worker_id IS 'The worker.';
+
+COMMENT ON COLUMN long_task.worker_stop.stop IS '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
+
+CREATE VIEW long_task.worker AS
+ SELECT COALESCE(l.worker_id, s.worker_id) AS id,
+    l.group_id,
+    COALESCE(l.active, false) AS active,
+    l.locked_until,
+    COALESCE(l.task_count, 0) AS task_count,
+    COALESCE(s.stop, (0)::smallint) AS stop,
+    l.node_name,
+    l.slots,
+    l.host,
+    l.pid,
+    l.version,
+    l.since,
+    COALESCE(l.epoch, (0)::bigint) AS epoch
+   FROM (long_task.worker_lease l
+     FULL JOIN long_task.worker_stop s ON ((s.worker_id = l.worker_id)));
+
+COMMENT ON VIEW long_task.worker IS 'The workers. UPDATE long_task.worker SET stop = 2 WHERE id = 1 drains one.';
+
+COMMENT ON COLUMN long_task.worker.id IS 'The worker, as given to node.py.';
+
+COMMENT ON COLUMN long_task.worker.group_id IS 'Group whose tasks it runs.';
+
+COMMENT ON COLUMN long_task.worker.active IS 'Whether a node holds it, as far as is known.';
+
+COMMENT ON COLUMN long_task.worker.locked_until IS 'End of its node''s lease by the database''s clock.';
+
+COMMENT ON COLUMN long_task.worker.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
+
+COMMENT ON COLUMN long_task.worker.stop IS '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
+
+COMMENT ON COLUMN long_task.worker.node_name IS 'Name of the node that holds it, or held it last.';
+
+COMMENT ON COLUMN long_task.worker.slots IS 'Largest number of processes at once.';
+
+COMMENT ON COLUMN long_task.worker.host IS 'Host name of that node.';
+
+COMMENT ON COLUMN long_task.worker.pid IS 'Process id of that node.';
+
+COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.';
+
+COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
+
+COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
+
+CREATE VIEW long_task.worker_status AS
+ SELECT w.id,
+    w.group_id,
+        CASE
+            WHEN (NOT w.active) THEN 'left'::text
+            WHEN (w.locked_until <= c.now) THEN 'failed'::text
+            WHEN (w.stop = ANY (ARRAY[2, 3])) THEN 'draining'::text
+            WHEN (w.stop = 1) THEN 'held'::text
+            ELSE 'live'::text
+        END AS status,
+    w.stop,
+    w.slots,
+    r.running,
+    e.ended AS ended_last_minute,
+    e.failed AS failed_last_minute,
+    (w.locked_until - c.now) AS lease_left,
+    w.node_name,
+    w.host,
+    w.pid,
+    w.version,
+    (c.now - w.since) AS age
+   FROM (((long_task.worker w
+     CROSS JOIN ( SELECT long_task.clock() AS now
+         OFFSET 0) c)
+     CROSS JOIN LATERAL ( SELECT count(*) AS running
+           FROM long_task.task t
+          WHERE (t.running_on = w.id)) r)
+     LEFT JOIN ( SELECT h.worker_id,
+            count(*) AS ended,
+            count(*) FILTER (WHERE (h.state_id = 'CF'::text)) AS failed
+           FROM long_task.task_run h
+          WHERE (h.finished > (long_task.clock() - '00:01:00'::interval))
+          GROUP BY h.worker_id) e ON ((e.worker_id = w.id)))
+  ORDER BY w.id;
+
+COMMENT ON VIEW long_task.worker_status IS 'Workers: live, held (stop = 1), draining (stop = 2 or 3), failed (its lease ran out) or left.';
+
+COMMENT ON COLUMN long_task.worker_status.id IS 'The worker.';
+
+COMMENT ON COLUMN long_task.worker_status.group_id IS 'Group whose tasks it runs.';
+
+COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failed or left.';
+
+COMMENT ON COLUMN long_task.worker_status.stop IS 'Its stop code.';
+
+COMMENT ON COLUMN long_task.worker_status.slots IS 'Largest number of processes at once.';
+
+COMMENT ON COLUMN long_task.worker_status.running IS 'Tasks that have a process now.';
+
+COMMENT ON COLUMN long_task.worker_status.ended_last_minute IS 'Attempts that ended in the last minute; null: none.';
+
+COMMENT ON COLUMN long_task.worker_status.failed_last_minute IS 'Those of them that ended badly.';
+
+COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it.';
+
+COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, or held it last.';
+
+COMMENT ON COLUMN long_task.worker_status.host IS 'The machine of that node.';
+
+COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
+
+COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
+
+COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it.';
+
+ALTER TABLE ONLY long_task.deleted_attempt
+    ADD CONSTRAINT deleted_attempt_pkey PRIMARY KEY (worker_id, task_id);
+
+ALTER TABLE ONLY long_task.task
+    ADD CONSTRAINT task_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY long_task.task_run
+    ADD CONSTRAINT task_run_pkey PRIMARY KEY (task_id, attempt);
+
+ALTER TABLE ONLY long_task.task_state
+    ADD CONSTRAINT task_state_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY long_task.worker_lease
+    ADD CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY long_task.worker_stop
+    ADD CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id);
+
+CREATE INDEX task_attention ON long_task.task USING btree (running_on) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
+
+CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL));
+
+CREATE INDEX task_failed ON long_task.task USING btree (finished) WHERE (state_id = 'CF'::text);
+
+CREATE INDEX task_ready ON long_task.task USING btree (group_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
+
+CREATE INDEX task_ready_pinned ON long_task.task USING btree (worker_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
+
+CREATE INDEX task_run_finished ON long_task.task_run USING brin (finished) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (running_on IS NOT NULL);
+
+CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled);
+
+CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION long_task.announce_tasks();
+
+CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
+
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
+
+CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
+
+CREATE TRIGGER keep_deleted_attempt AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.running_on IS NOT NULL)) EXECUTE FUNCTION long_task.keep_deleted_attempt();
+
+CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_deleted_attempt();
+
+CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.next_start IS DISTINCT FROM old.next_start) OR (new.shed_enabled <> old.shed_enabled)))) EXECUTE FUNCTION long_task.move_task();
+
+GRANT USAGE ON SCHEMA long_task TO long_task_reader;
+GRANT USAGE ON SCHEMA long_task TO long_task_user;
+GRANT USAGE ON SCHEMA long_task TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_user;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_group_id integer) FROM PUBLIC;
+
+GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task TO long_task_reader;
+GRANT SELECT,DELETE ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(state_id),UPDATE(state_id) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(priority),UPDATE(priority) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(group_id),UPDATE(group_id) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(worker_id),UPDATE(worker_id) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(command),UPDATE(command) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(params),UPDATE(params) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(env),UPDATE(env) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(stdin),UPDATE(stdin) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(cwd),UPDATE(cwd) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(start_after),UPDATE(start_after) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(timeout),UPDATE(timeout) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(kill_grace),UPDATE(kill_grace) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(max_attempts),UPDATE(max_attempts) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(retry_delay),UPDATE(retry_delay) ON TABLE long_task.task TO long_task_user;
+
+GRANT UPDATE(progress) ON TABLE long_task.task TO long_task_user;
+
+GRANT UPDATE(result) ON TABLE long_task.task TO long_task_user;
+
+GRANT UPDATE(error) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(next_start),UPDATE(next_start) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(shed_period_id),UPDATE(shed_period_id) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(shed_period_count),UPDATE(shed_period_count) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(shed_clone),UPDATE(shed_clone) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(shed_parent_id),UPDATE(shed_parent_id) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(shed_enabled),UPDATE(shed_enabled) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(cron),UPDATE(cron) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(time_zone),UPDATE(time_zone) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(concurrency_key),UPDATE(concurrency_key) ON TABLE long_task.task TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.failed TO long_task_reader;
+GRANT SELECT ON TABLE long_task.failed TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task_run TO long_task_reader;
+GRANT SELECT ON TABLE long_task.task_run TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.group_status TO long_task_reader;
+GRANT SELECT ON TABLE long_task.group_status TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.running TO long_task_reader;
+GRANT SELECT ON TABLE long_task.running TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task_state TO long_task_reader;
+GRANT SELECT ON TABLE long_task.task_state TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.waiting TO long_task_reader;
+GRANT SELECT ON TABLE long_task.waiting TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker_stop TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_stop TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.worker TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker_status TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_status TO long_task_user;

@@ -1,0 +1,51 @@
+"""The actors, each on the connection that is rolled back."""
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.procedures.acting import Node, Sql
+from tests.servers import Clock, Database, Server
+
+START = "2030-05-06 07:08:09+00:00"
+
+
+@pytest.fixture(scope="session")
+def open_connections() -> dict[int, Connection]:
+    """One for each server: opening one takes longer than most of these tests."""
+    return {}
+
+
+@pytest.fixture
+def connection(
+    server: Server, shared_databases: dict[int, Database], open_connections: dict[int, Connection]
+) -> Iterator[Connection]:
+    """A connection inside a transaction that is rolled back; its plans live on, as in a node's."""
+    if id(server) not in open_connections:
+        if id(server) not in shared_databases:
+            shared_databases[id(server)] = server.create_database()
+        open_connections[id(server)] = shared_databases[id(server)].connect(autocommit=False)
+    connection = open_connections[id(server)]
+    yield connection
+    connection.rollback()
+    connection.notices.clear()
+
+
+@pytest.fixture
+def sql(connection: Connection) -> Sql:
+    """A person."""
+    return Sql(connection)
+
+
+@pytest.fixture
+def node(sql: Sql) -> Node:
+    """A node that serves worker 1 of group 0 with four slots."""
+    return Node(sql)
+
+
+@pytest.fixture
+def stopped(clock: Clock) -> Clock:
+    """The clock, stopped."""
+    clock.set(START)
+    return clock

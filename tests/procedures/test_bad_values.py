@@ -1,0 +1,162 @@
+"""What cannot be run as it is written is refused by the statement that wrote it, and whole."""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.procedures.acting import Refusal, Sql
+
+
+class Bad(NamedTuple):
+    """An expression that a column cannot have, and how it is refused."""
+
+    column: str
+    value: str
+    code: str
+    message: str
+    hint: str
+
+
+INTERVAL = "Give an interval such as "
+OBJECT = "Give an object of strings"
+ENTRY = "Names are not empty"
+COMMAND = "Give a list of strings"
+BAD = [
+    Bad("timeout", "'0'", "LT004", "timeout 00:00:00 is not between", INTERVAL),
+    Bad("timeout", "'-5 s'", "LT004", "timeout -00:00:05 is not between", INTERVAL),
+    Bad("timeout", "'101 years'", "LT004", "timeout 101 years is not between", INTERVAL),
+    Bad("kill_grace", "'-1 s'", "LT004", "kill_grace -00:00:01 is not", INTERVAL),
+    Bad("kill_grace", "'101 years'", "LT004", "kill_grace 101 years is not", INTERVAL),
+    Bad("retry_delay", "'-1 s'", "LT004", "retry_delay -00:00:01 is not", INTERVAL),
+    Bad("retry_delay", "'101 years'", "LT004", "retry_delay 101 years is not", INTERVAL),
+    Bad("max_attempts", "0", "LT004", "max_attempts 0 is less than 1", "One attempt"),
+    Bad("max_attempts", "-1", "LT004", "max_attempts -1 is less than 1", "One attempt"),
+    Bad("progress", "1.5", "LT004", "progress 1.5 is not between 0 and 1", "Half done"),
+    Bad("progress", "'NaN'", "LT004", "progress NaN is not between 0 and 1", "Half done"),
+    Bad("env", "'[]'", "LT004", "env is array, not an object", OBJECT),
+    Bad("env", "'null'", "LT004", "env is null, not an object", OBJECT),
+    Bad("env", "'\"A\"'", "LT004", "env is string, not an object", OBJECT),
+    Bad("env", "'{\"A\": 1}'", "LT004", "env has a bad entry 'A', of type number", ENTRY),
+    Bad("env", "'{\"A\": null}'", "LT004", "env has a bad entry 'A', of type null", ENTRY),
+    Bad("env", '\'{"": "x"}\'', "LT004", "env has a bad entry ''", ENTRY),
+    Bad("env", '\'{"A=B": "x"}\'', "LT004", "env has a bad entry 'A=B'", ENTRY),
+    Bad("command", "null", "LT005", "command null cannot be run", COMMAND),
+    Bad("command", "'{}'", "LT005", "command '{}' cannot be run", COMMAND),
+    Bad("command", "'{\"\"}'", "LT005", "command '{\"\"}' cannot be run", COMMAND),
+    Bad("command", "'{a,null}'", "LT005", "command '{a,NULL}' cannot be run", COMMAND),
+    Bad("command", "'{{a,b},{c,d}}'", "LT005", "command '{{a,b},{c,d}}' cannot", COMMAND),
+    Bad("command", "'[2:3]={a,b}'", "LT005", "command '[2:3]={a,b}' cannot be run", COMMAND),
+    Bad("shed_period_id", "'YEA'", "LT007", "shed_period_id 'YEA' is not known", "Give one of"),
+    Bad("shed_period_count", "0", "LT007", "shed_period_count 0 is less than 1", "Give the"),
+    Bad("next_start", "'infinity'", "LT007", "next_start infinity is not", "Set shed_enabled"),
+    Bad("next_start", "'-infinity'", "LT007", "next_start -infinity is not", "Set shed"),
+    Bad("next_start", "'4713-01-01 BC'", "LT007", "next_start 4713", "Set shed_enabled"),
+    Bad("next_start", "'294276-12-31'", "LT007", "next_start 294276", "Set shed_enabled"),
+    Bad("time_zone", "'Mars'", "LT007", "time_zone 'Mars' is not known", "Give a name"),
+    Bad("time_zone", "'EST5EDT4'", "LT007", "time_zone 'EST5EDT4' is not known", "Give a name"),
+    Bad("cron", "'* * * * *'", "LT010", "cron and concurrency_key cannot", "Use next_start"),
+    Bad("concurrency_key", "'k'", "LT010", "cron and concurrency_key cannot", "Use next_start"),
+]
+
+
+def _name(bad: Bad) -> str:
+    return f"{bad.column}={bad.value}"
+
+
+def _check(refusal: Refusal, bad: Bad) -> None:
+    assert refusal.code == bad.code
+    assert refusal.message.startswith(bad.message)
+    assert refusal.hint and refusal.hint.startswith(bad.hint)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=_name)
+def test_a_bad_value_is_refused_by_insert_and_by_update(sql: Sql, bad: Bad) -> None:
+    first, second = sql.insert(), sql.insert(priority=1)
+    columns = {"command": "'{true}'", bad.column: bad.value}
+    _check(
+        sql.refusal(
+            f"INSERT INTO long_task.task (state_id, {', '.join(columns)})"
+            f" VALUES ('AW', {', '.join(columns.values())})"
+        ),
+        bad,
+    )
+    before = (sql.whole(first), sql.whole(second))
+    _check(
+        sql.refusal(
+            f"UPDATE long_task.task SET name = 'changed', {bad.column} = CASE"
+            f" WHEN priority = 1 THEN {bad.value} ELSE {bad.column} END"
+        ),
+        bad,
+    )
+    assert (sql.whole(first), sql.whole(second)) == before
+    assert sql.value("SELECT count(*) FROM long_task.task") == 2
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.column == "command"], ids=_name)
+def test_a_draft_may_be_unfinished_and_cannot_be_queued_before_it_is_finished(
+    sql: Sql, bad: Bad
+) -> None:
+    (task_id,) = sql.row(
+        f"INSERT INTO long_task.task (command) VALUES ({bad.value}) RETURNING id",
+    )
+    _check(sql.refusal("UPDATE long_task.task SET state_id = 'AW' WHERE id = %s", task_id), bad)
+    assert sql.look(task_id) == "DR"
+    sql.change(task_id, state_id="AW", command=["true"])
+    assert sql.look(task_id) == "AW"
+
+
+def test_a_bad_value_in_one_of_many_rows_refuses_all_of_them(sql: Sql) -> None:
+    refusal = sql.refusal(
+        "INSERT INTO long_task.task (state_id, command, max_attempts)"
+        " SELECT 'AW', '{true}', 3 - i FROM generate_series(0, 3) AS i"
+    )
+    assert refusal.code == "LT004"
+    assert sql.value("SELECT count(*) FROM long_task.task") == 0
+
+
+def test_the_value_of_a_bad_env_entry_is_not_shown(sql: Sql) -> None:
+    refusal = sql.refusal(
+        """INSERT INTO long_task.task (env) VALUES ('{"PASSWORD": ["hunter2"]}')"""
+    )
+    assert "PASSWORD" in refusal.message
+    assert "hunter2" not in str(refusal)
+
+
+def test_a_worker_id_that_is_no_number_is_refused_by_its_type(sql: Sql) -> None:
+    assert sql.refusal("INSERT INTO long_task.task (worker_id) VALUES ('one')").code == "22P02"
+
+
+def test_limits_themselves_are_allowed(sql: Sql) -> None:
+    task_id = sql.insert(
+        timeout="100 years", kill_grace="0", retry_delay="100 years", max_attempts=2147483647,
+        progress=1, env={}, command=["true", ""], start_after="infinity",
+    )  # fmt: skip
+    assert sql.look(task_id) == "AD"
+
+
+def test_a_template_of_a_schedule_must_have_a_command_that_can_be_run(sql: Sql) -> None:
+    refusal = sql.refusal(
+        "INSERT INTO long_task.task (command, next_start, shed_clone)"
+        " VALUES ('{}', '2030-01-01', true)"
+    )
+    assert refusal.code == "LT005"
+    task_id = sql.insert(state_id="DR", command=[], next_start="2030-01-01")
+    assert sql.refusal("UPDATE long_task.task SET shed_clone = true").code == "LT005"
+    sql.change(task_id, shed_clone=True, next_start=None)
+    assert sql.refusal("UPDATE long_task.task SET next_start = '2030-01-01'").code == "LT005"
+
+
+@pytest.mark.parametrize(
+    ("period", "count"),
+    [("MON", 1201), ("MON", 2147483647), ("WEE", 2147483647), ("DAY", 40000), ("HOU", 1000000)],
+)
+def test_a_schedule_of_more_than_a_hundred_years_is_refused(
+    sql: Sql, period: str, count: int
+) -> None:
+    refusal = sql.refusal(
+        "INSERT INTO long_task.task (shed_period_id, shed_period_count) VALUES (%s, %s)",
+        period,
+        count,
+    )
+    assert refusal.code == "LT007"
+    assert refusal.message == f"a period of {count} {period} is longer than 100 years"

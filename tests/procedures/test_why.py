@@ -1,0 +1,163 @@
+"""long_task.why: one sentence about why a task is not running, for every reason there is."""
+
+import pytest
+
+from tests.procedures.acting import LEASE, Node, Sql
+from tests.servers import Clock
+
+NOW = "2030-05-06 12:53:09+05:45"
+LATER = "2030-05-06 13:53:09+05:45"
+
+
+@pytest.fixture(autouse=True)
+def _clock_is_stopped(stopped: Clock) -> None:
+    """At NOW, as the server's time zone writes it."""
+
+
+def _why(sql: Sql, task_id: int) -> str:
+    return str(sql.value("SELECT long_task.why(%s)", task_id))
+
+
+@pytest.mark.parametrize("task_id", [4711, None])
+def test_a_task_that_does_not_exist_is_an_error(sql: Sql, task_id: int | None) -> None:
+    refusal = sql.refusal("SELECT long_task.why(%s)", task_id)
+    assert refusal.code == "LT006"
+    assert refusal.message == f"there is no task {'null' if task_id is None else task_id}"
+    assert refusal.hint == "Its history may still be in long_task.task_run."
+
+
+def test_a_draft(sql: Sql) -> None:
+    draft = sql.insert(state_id="DR")
+    assert _why(sql, draft) == "It is a draft: set state_id to AW to queue it."
+
+
+def test_delayed(sql: Sql) -> None:
+    task_id = sql.insert(start_after=LATER)
+    assert _why(sql, task_id) == f"It is delayed until {LATER} (start_after)."
+
+
+def test_delayed_by_a_failure(sql: Sql, node: Node) -> None:
+    task_id = sql.insert(max_attempts=2, retry_delay="1 hour")
+    node.claim()
+    node.report(task_id, exit_code=3)
+    assert _why(sql, task_id) == (
+        f"Attempt 1 failed (exit code 3); the next one is delayed until {LATER}."
+    )
+
+
+def test_delayed_until_now_and_nobody_there(sql: Sql, stopped: Clock) -> None:
+    task_id = sql.insert(start_after=LATER, group_id=3)
+    stopped.advance(3600)
+    assert _why(sql, task_id) == "There is no live worker in group 3."
+
+
+def test_blocked(sql: Sql) -> None:
+    task_id = sql.insert()
+    sql.force(task_id, state_id="AB")
+    assert _why(sql, task_id) == "It waits for another task."
+
+
+@pytest.mark.parametrize("start_after", [None, LATER])
+def test_its_old_process_is_still_there(sql: Sql, node: Node, start_after: str | None) -> None:
+    task_id = sql.insert()
+    node.claim()
+    sql.change(task_id, state_id="CS")
+    sql.change(task_id, state_id="AW", start_after=start_after)
+    assert _why(sql, task_id) == "The process of attempt 1 on worker 1 has not exited yet."
+
+
+def test_no_live_worker_in_its_group(sql: Sql, node: Node) -> None:
+    assert _why(sql, sql.insert(group_id=7)) == "There is no live worker in group 7."
+
+
+@pytest.mark.parametrize("how", ["left", "failed"])
+def test_a_worker_that_is_gone_is_no_live_worker(
+    sql: Sql, node: Node, stopped: Clock, how: str
+) -> None:
+    if how == "left":
+        node.leave()
+    else:
+        stopped.advance(LEASE)
+    assert _why(sql, sql.insert()) == "There is no live worker in group 0."
+
+
+def test_its_worker_is_not_served(sql: Sql, node: Node) -> None:
+    assert _why(sql, sql.insert(worker_id=2)) == (
+        "The task is for worker 2 alone (worker_id), which no live node serves."
+    )
+
+
+def test_nobody_is_to_start_anything(sql: Sql, node: Node) -> None:
+    Node(sql, worker_id=2)
+    sql.run("UPDATE long_task.worker SET stop = id")
+    assert _why(sql, sql.insert()) == (
+        "No worker of group 0 starts anything: worker 1 has stop = 1, worker 2 has stop = 2."
+    )
+    assert _why(sql, sql.insert(worker_id=2)) == (
+        "No worker of worker 2 starts anything: worker 2 has stop = 2."
+    )
+
+
+def test_all_slots_are_busy(sql: Sql, node: Node) -> None:
+    for _ in range(4):
+        sql.insert()
+    node.claim()
+    ahead = [sql.insert(), sql.insert(priority=-1)]
+    sql.insert(priority=1)
+    sql.insert(group_id=5)
+    task_id = sql.insert()
+    assert len(ahead) == 2
+    assert _why(sql, task_id) == "All 4 slots of group 0 are busy; 2 tasks are ahead of it."
+    pinned = sql.insert(worker_id=1)
+    assert _why(sql, pinned) == "All 4 slots of worker 1 are busy; 0 tasks are ahead of it."
+
+
+def test_a_worker_that_starts_nothing_has_no_slots_to_offer(sql: Sql, node: Node) -> None:
+    Node(sql, worker_id=2, slots=1)
+    sql.run("UPDATE long_task.worker SET stop = 1 WHERE id = 2")
+    assert _why(sql, sql.insert()) == (
+        "It is about to be started: 4 of 4 slots of group 0 are free."
+    )
+
+
+def test_a_long_queue_is_not_counted_to_its_end(sql: Sql) -> None:
+    node = Node(sql, slots=0)
+    sql.run(
+        "INSERT INTO long_task.task (state_id, command)"
+        " SELECT 'AW', '{true}' FROM generate_series(1, 1001)"
+    )
+    task_id = sql.insert()
+    assert node.claim() == []
+    assert _why(sql, task_id) == (
+        "All 0 slots of group 0 are busy; more than 1000 tasks are ahead of it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("AE", f"It is running: attempt 1 on worker 1 since {NOW}."),
+        ("AS", f"It is running and was asked to stop: attempt 1 on worker 1, asked at {NOW}."),
+        ("AC", f"It is being killed: attempt 1 on worker 1, since {NOW}."),
+        ("CS", f"It completed at {NOW}."),
+        ("CF", f"It failed at {NOW}: the task itself said so."),
+    ],
+)
+def test_it_runs_or_has_ended(sql: Sql, node: Node, state: str, sentence: str) -> None:
+    task_id = sql.insert()
+    node.claim()
+    sql.change(task_id, state_id=state)
+    assert _why(sql, task_id) == sentence
+
+
+def test_it_failed(sql: Sql, node: Node) -> None:
+    task_id = sql.insert()
+    node.claim()
+    node.report(task_id, exit_code=9, ended_ago=0)
+    assert _why(sql, task_id) == f"It failed at {NOW}: exit code 9."
+
+
+def test_it_was_cancelled(sql: Sql) -> None:
+    task_id = sql.insert()
+    sql.change(task_id, state_id="AC")
+    assert _why(sql, task_id) == f"It was cancelled at {NOW}."
