@@ -101,6 +101,10 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- processes: while it is set a process of this row may be alive, and nobody starts another, whatever
 -- state_id says. The partial indexes hold only the rows that the question is about, so that
 -- drafts, history and rows that wait for something else cost the queue nothing.
+--
+-- There are few CHECKs: each is read and compiled anew by every statement that writes the table, a
+-- hundredth of the cost of a task apiece. What people write is checked by check_task, at their
+-- statements only; what procedures write, by the tests.
 
 CREATE TABLE long_task.task (
   id                bigint      GENERATED ALWAYS AS IDENTITY,
@@ -152,13 +156,6 @@ CREATE TABLE long_task.task (
   ),
   CONSTRAINT task_executing_has_a_worker CHECK (
     state_id NOT IN ('AE', 'AS', 'AC') OR running_on IS NOT NULL
-  ),
-  CONSTRAINT task_queued_by_is_known CHECK (
-    queued_by IN ('person', 'schedule', 'dependency', 'retry')
-  ),
-  CONSTRAINT task_attempts_only_grow CHECK (attempt >= base_attempt AND base_attempt >= 0),
-  CONSTRAINT task_period_is_known CHECK (
-    shed_period_id IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON')
   )
 ) WITH (fillfactor = 80);
 
@@ -171,7 +168,10 @@ CREATE INDEX task_ready_pinned
   WHERE state_id = 'AW' AND running_on IS NULL AND worker_id IS NOT NULL;
 CREATE INDEX task_delayed
   ON long_task.task (group_id, start_after)
-  WHERE state_id = 'AD' AND running_on IS NULL;
+  WHERE state_id = 'AD' AND running_on IS NULL AND worker_id IS NULL;
+CREATE INDEX task_delayed_pinned
+  ON long_task.task (worker_id, start_after)
+  WHERE state_id = 'AD' AND running_on IS NULL AND worker_id IS NOT NULL;
 CREATE INDEX task_scheduled
   ON long_task.task (next_start)
   WHERE next_start IS NOT NULL AND shed_enabled;
@@ -229,11 +229,11 @@ COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: days, weeks and months 
 COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
 COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
 COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person when the latest attempt was claimed. System.';
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
 COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
 COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0003_task', 'pg_tasks', 'changelog.xml', NOW(), 4, '9:546e3b0de4cfb9d0f7588d7f6d5b5c2b', 'sqlFile path=changes/0003_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0003_task', 'pg_tasks', 'changelog.xml', NOW(), 4, '9:159436ce44883709a3b10c7f40e8c8c4', 'sqlFile path=changes/0003_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0004_task_run::pg_tasks
 
@@ -257,8 +257,7 @@ CREATE TABLE long_task.task_run (
   system_seconds real,
   peak_memory    bigint,
   started_by     text        NOT NULL,
-  CONSTRAINT task_run_pkey PRIMARY KEY (task_id, attempt),
-  CONSTRAINT task_run_has_ended CHECK (state_id IN ('CS', 'CF', 'CC'))
+  CONSTRAINT task_run_pkey PRIMARY KEY (task_id, attempt)
 );
 
 -- By time, for rates and for dropping what is old. Rows arrive in the order of finished, which is
@@ -288,7 +287,7 @@ COMMENT ON COLUMN long_task.task_run.system_seconds IS 'CPU time in the kernel, 
 COMMENT ON COLUMN long_task.task_run.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
 COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person, schedule, dependency or retry.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0004_task_run', 'pg_tasks', 'changelog.xml', NOW(), 5, '9:81737465fbfe767bf8259cd8f7fdcd93', 'sqlFile path=changes/0004_task_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0004_task_run', 'pg_tasks', 'changelog.xml', NOW(), 5, '9:947d9fee4b23a393352c4298d33062e8', 'sqlFile path=changes/0004_task_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0005_worker::pg_tasks
 
@@ -410,17 +409,19 @@ LANGUAGE sql
 IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  -- 2^20 seconds are twelve days: a power beyond that only risks an overflow below the cap.
-  SELECT LEAST(
-    p_delay * (2 ^ LEAST(p_failures - 1, 20)),
-    GREATEST(p_delay, interval '1 day')
-  )
+  -- In seconds, which have no fields that could overflow. 2^40 microseconds are twelve days: a power
+  -- beyond that is above the cap whatever the delay.
+  SELECT make_interval(secs => LEAST(
+    s.delay * 2 ^ LEAST(p_failures - 1, 40),
+    GREATEST(s.delay, 86400)
+  ))
+  FROM (SELECT extract(epoch FROM p_delay)::double precision AS delay) AS s
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS
   'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:47932ccc21050e0f2822053cc8e43180', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:c19361a70f32773b634893e32e1d094a', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse::pg_tasks
 
@@ -437,7 +438,7 @@ CREATE OR REPLACE FUNCTION long_task.refuse(
 )
 RETURNS void
 LANGUAGE plpgsql
-IMMUTABLE
+VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -451,7 +452,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse(text, text, text, text) IS
   'Raise an error with a code of class LT, a message, a hint and a detail.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:728079bd6e8841decc22a3a76c76af8f', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:6d9eefdc32404fc73f15cacc994a40f5', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -617,6 +618,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_longest CONSTANT interval := interval '100 years';
+  v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+  v_unit    interval;
   v_code    CONSTANT text := 'LT004';
 BEGIN
   IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
@@ -650,7 +654,12 @@ BEGIN
   WHERE jsonb_typeof(e.value) <> 'string'
      OR e.key = ''
      OR strpos(e.key, '=') > 0;
-  IF NEW.state_id <> 'DR' AND (
+  -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
+  -- refused by move_task, which knows the better reason.
+  IF (CASE
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
+  END) AND (
     NEW.command IS NULL
     OR array_ndims(NEW.command) IS DISTINCT FROM 1
     OR array_lower(NEW.command, 1) <> 1
@@ -668,11 +677,25 @@ BEGIN
     PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
       'Give the number of units from one start to the next.');
   END IF;
-  IF NOT isfinite(NEW.next_start) THEN
-    PERFORM long_task.refuse('LT007', format('next_start %s is not a time', NEW.next_start),
+  v_unit := CASE NEW.shed_period_id
+    WHEN 'MON' THEN interval '1 month'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'HOU' THEN interval '1 hour'
+  END;
+  -- Divided, because a multiple may be more than an interval can hold.
+  IF v_unit > v_longest / NEW.shed_period_count THEN
+    PERFORM long_task.refuse('LT007', format('a period of %s %s is longer than %s',
+        NEW.shed_period_count, NEW.shed_period_id, v_longest),
+      'Set next_start alone for a single start.');
+  END IF;
+  IF NEW.next_start NOT BETWEEN v_from AND v_to THEN
+    PERFORM long_task.refuse('LT007', format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
       'Set shed_enabled to false to pause a schedule.');
   END IF;
+  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
   IF NEW.time_zone IS NOT NULL
+     AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
      AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
     PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
       'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
@@ -720,13 +743,13 @@ EXECUTE FUNCTION long_task.check_task();
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
-  concurrency_key, next_start, shed_period_id, shed_period_count
+  concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:bcfb1bb542035ce1c0af07090f2f2d0a', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:ad4a33606c5df955121ab0e5c30fa26c', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -933,6 +956,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- A report changes a row only while that row still is in the reported attempt on this worker; so a
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here.
 --
+-- The settings keep the plan on the primary key, one row for each report, however many rows there are,
+-- and keep it: planning these statements costs as much as running them.
+--
 -- Returns the reports that have to be handed in again, as an array of task ids.
 CREATE OR REPLACE FUNCTION long_task.finish_attempts(
   p_worker_id integer,
@@ -942,13 +968,18 @@ RETURNS bigint[]
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
   v_now       timestamptz := long_task.clock();
   v_node      text;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
-  v_announced bigint;
+  v_ready     record;
 BEGIN
   v_ids := ARRAY(
     SELECT t.id
@@ -963,10 +994,9 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
 
-  WITH report AS MATERIALIZED (
+  FOR v_ready IN WITH report AS MATERIALIZED (
     SELECT
       t.id,
-      t.attempt,
       t.group_id,
       t.state_id AS old_state_id,
       t.queued_by,
@@ -981,6 +1011,7 @@ BEGIN
       long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
     FROM json_to_recordset(p_reports) AS r(
       task_id        bigint,
+      attempt        integer,
       pid            integer,
       exit_code      smallint,
       signal         smallint,
@@ -995,7 +1026,7 @@ BEGIN
       output         text,
       result         text
     )
-    JOIN long_task.task AS t ON t.id = r.task_id
+    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.id = ANY (v_ids)
   ),
   verdict AS MATERIALIZED (
@@ -1058,12 +1089,17 @@ BEGIN
     WHERE t.id = v.id
     RETURNING t.state_id, t.group_id, t.worker_id
   )
-  SELECT count(long_task.announce(e.group_id, e.worker_id)) INTO v_announced
+  SELECT DISTINCT
+    e.group_id,
+    e.worker_id
   FROM ended AS e
-  WHERE e.state_id IN ('AW', 'AD');
+  WHERE e.state_id IN ('AW', 'AD')
+  LOOP
+    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
+  END LOOP;
 
   IF cardinality(v_ids) = v_reported THEN
-    RETURN '{}';
+    RETURN ARRAY[]::bigint[];
   END IF;
 
   WITH gone AS (
@@ -1087,6 +1123,7 @@ BEGIN
   FROM gone AS g
   JOIN json_to_recordset(p_reports) AS r(
     task_id        bigint,
+    attempt        integer,
     pid            integer,
     exit_code      smallint,
     signal         smallint,
@@ -1096,7 +1133,7 @@ BEGIN
     system_seconds real,
     peak_memory    bigint,
     output         text
-  ) ON r.task_id = g.task_id
+  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
   ON CONFLICT (task_id, attempt) DO NOTHING;
 
   RETURN ARRAY(
@@ -1113,7 +1150,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:8e3dcb7cfc93be5b5f1b34958ed2b216', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:22d250407650c31761be83fc8b1df924', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -1124,7 +1161,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     nothing
 --
 -- A task that has ended is queued again; one that is still active, or a draft, is passed over; one with
--- shed_clone stays as it is and a copy is queued. Starts that were missed count as one. The schedule
+-- shed_clone stays as it is and a copy is queued. A worker_id that is only the trace of who ran the task
+-- last does not bind the next start to that worker. Starts that were missed count as one. The schedule
 -- moves on in the same statement, so that each start is made once.
 CREATE OR REPLACE FUNCTION long_task.fire_schedules(p_limit integer)
 RETURNS integer
@@ -1134,7 +1172,6 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
-SET long_task.started_by = 'schedule'
 AS $$
 DECLARE
   v_now   timestamptz := long_task.clock();
@@ -1155,22 +1192,27 @@ BEGIN
     RETURN 0;
   END IF;
 
+  -- For the trigger move_task: these UPDATEs are a schedule's. An attribute SET of this function would
+  -- need rights that the owner of the schema may not have.
+  PERFORM set_config('long_task.started_by', 'schedule', true);
   INSERT INTO long_task.task (
     name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
     kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
   )
   SELECT
-    t.name, 'AW', t.priority, t.group_id, t.worker_id, t.command, t.params, t.env, t.stdin, t.cwd,
-    t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
+    t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+    t.command, t.params, t.env, t.stdin, t.cwd, t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
   FROM long_task.task AS t
   WHERE t.id = ANY (v_ids)
     AND t.shed_clone
-    AND t.command IS NOT NULL
   ORDER BY t.next_start;
 
   UPDATE long_task.task AS t
   SET
     state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
+    worker_id = CASE
+      WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
+    END,
     next_start = CASE
       WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
         COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
@@ -1179,6 +1221,7 @@ BEGIN
     END
   WHERE t.id = ANY (v_ids);
   GET DIAGNOSTICS v_fired = ROW_COUNT;
+  PERFORM set_config('long_task.started_by', '', true);
   RETURN v_fired;
 END
 $$;
@@ -1186,7 +1229,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:7c926d35433057bc20ab3221fe6c327f', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:f1af444aef79d9c9e0b67d2a3e1828c9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -1293,7 +1336,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- lock_worker: give the lease of a worker to a node, if nobody else may hold it.
 --
 -- Called by  a node when it starts, and again while it stands by.
--- Locks      the worker's lease row; task rows by finish_attempts and recover_worker_tasks.
+-- Locks      the worker's lease row; task rows by recover_worker_tasks.
 -- Raises     LT004 bad value
 --
 -- A lease that has ended is given away p_recovery_delay seconds later, not at once: its holder and
@@ -1348,9 +1391,7 @@ BEGIN
     RETURN;
   END IF;
 
-  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
-  WHERE json_array_length(p_reports) > 0;
-  PERFORM long_task.recover_worker_tasks(p_worker_id);
+  PERFORM long_task.recover_worker_tasks(p_worker_id, p_reports);
 
   v_now := long_task.clock();
   UPDATE long_task.worker_lease AS l
@@ -1377,7 +1418,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:69f720f3b7081b09ff8dc0a6df115b64', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:c01772d0ff4237f3e2d82eeb62fa6e37', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -1396,11 +1437,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_now        timestamptz := long_task.clock();
-  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
+  v_started_by text := CASE current_setting('long_task.started_by', true)
+    WHEN 'schedule' THEN 'schedule'
+    ELSE 'person'
+  END;
 BEGIN
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
       'Insert another task.');
+  END IF;
+  -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
+  IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
+    NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
   IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
     NEW.shed_anchor := NEW.next_start;
@@ -1426,6 +1475,10 @@ BEGIN
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
       NEW.state_id := 'CC';
       NEW.finished := v_now;
+      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
+      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+        NEW.start_after := NULL;
+      END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
       NULL;
     WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
@@ -1485,7 +1538,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:bc290423d6038f391920192bedd3c0b2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:c55b177a395681fbe4895177b50dd8e2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -1523,10 +1576,13 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     nothing
 --
 -- Within one lease everything the node ever heard of is in p_known until it has been reported, so what
--- is missing there has never been started, and is started now, as the same attempt.
+-- is missing there has never been started, and is started now, as the same attempt. A task that the
+-- node knows by the report of an earlier attempt is missing too: the call whose answer was lost had
+-- taken that report in and claimed the task again.
 CREATE OR REPLACE FUNCTION long_task.reconcile_attempts(
   p_worker_id integer,
-  p_known     bigint[]
+  p_known     bigint[],
+  p_reports   json
 )
 RETURNS json
 LANGUAGE sql
@@ -1536,25 +1592,38 @@ AS $$
   SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
   FROM long_task.task AS t
   WHERE t.running_on = p_worker_id
-    AND t.id <> ALL (p_known)
+    AND (
+      t.id <> ALL (p_known)
+      OR EXISTS (
+        SELECT
+        FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+        WHERE r.task_id = t.id
+          AND r.attempt <> t.attempt
+      )
+    )
 $$;
 
-COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[]) IS
-  'How to start the attempts that a worker has claimed and that are not among the known task ids; null if there are none.';
+COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
+  'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:54b82835f2675ab598940c5a7851b31c', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:844b587b1f392c6dfcd65d029fb0adbf', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
 -- recover_worker_tasks: write off the attempts of a worker whose node is gone.
 --
--- Called by  lock_worker, when a node takes a worker over; leave_worker.
+-- Called by  lock_worker, when a node takes a worker over; leave_worker; change_worker.
 -- Locks      task rows, by finish_attempts.
 -- Raises     LT001 lease lost: the worker is still being served
 --
--- A lost attempt counts as a failed one and goes on by the same rule as every failure.
+-- What the node that is gone could not report under its lease counts first: p_reports, as
+-- finish_attempts takes them. A lost attempt counts as a failed one and goes on by the same rule as
+-- every failure.
 -- Returns how many attempts were lost.
-CREATE OR REPLACE FUNCTION long_task.recover_worker_tasks(p_worker_id integer)
+CREATE OR REPLACE FUNCTION long_task.recover_worker_tasks(
+  p_worker_id integer,
+  p_reports   json DEFAULT '[]'
+)
 RETURNS integer
 LANGUAGE plpgsql
 VOLATILE
@@ -1577,6 +1646,8 @@ BEGIN
   WHERE t.running_on = p_worker_id
   ORDER BY t.id
   FOR NO KEY UPDATE;
+  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
+  WHERE json_array_length(p_reports) > 0;
 
   SELECT json_agg(json_build_object(
     'task_id', a.task_id,
@@ -1603,23 +1674,27 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
+COMMENT ON FUNCTION long_task.recover_worker_tasks(integer, json) IS
   'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
 
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(integer, json) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:6848936f7f15b51303b10aa92a658999', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:a8aa98ef6fd85e1da2948a5cc689a103', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
--- release_delayed_tasks: make the delayed tasks of a group ready whose time has come.
+-- release_delayed_tasks: make the delayed tasks ready whose time has come, of a group and of a worker.
 --
 -- Called by  sync
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of start_after.
 -- Raises     nothing
+--
+-- A task that is pinned to the worker is released by it alone, as it is claimed by it alone: there may
+-- be nobody who serves its group.
 CREATE OR REPLACE FUNCTION long_task.release_delayed_tasks(
-  p_group_id integer,
-  p_limit    integer
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
 )
 RETURNS integer
 LANGUAGE plpgsql
@@ -1628,40 +1703,64 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
   v_now      timestamptz := long_task.clock();
   v_ids      bigint[];
   v_released integer;
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
+  WITH of_group AS (
+    SELECT t.id, t.start_after
     FROM long_task.task AS t
     WHERE t.state_id = 'AD'
       AND t.running_on IS NULL
+      AND t.worker_id IS NULL
       AND t.group_id = p_group_id
       AND t.start_after <= v_now
     ORDER BY t.start_after
     LIMIT p_limit
     FOR NO KEY UPDATE SKIP LOCKED
-  );
-  IF cardinality(v_ids) = 0 THEN
+  ),
+  of_worker AS (
+    SELECT t.id, t.start_after
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(d.id ORDER BY d.start_after, d.id)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY start_after, id
+    LIMIT p_limit
+  ) AS d;
+  IF v_ids IS NULL THEN
     RETURN 0;
   END IF;
 
-  -- The trigger move_task gives each its place in the queue and wakes the nodes.
+  -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
   UPDATE long_task.task AS t
   SET state_id = 'AW'
-  WHERE t.id = ANY (v_ids);
+  FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+  WHERE t.id = d.id;
   GET DIAGNOSTICS v_released = ROW_COUNT;
   RETURN v_released;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer) IS
-  'Make up to so many delayed tasks of a group ready whose time has come. Returns how many.';
+COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
+  'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:1137ecdae987a37fd42fd72da2259594', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -1713,7 +1812,8 @@ BEGIN
     WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
     ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
   END / p_count - 1;
-  v_steps := GREATEST(v_steps, 0);
+  -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
+  v_steps := GREATEST(v_steps, 1);
   LOOP
     v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
     EXIT WHEN v_next > p_after;
@@ -1726,7 +1826,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:23422e8a2323565d9cf871d84f448e04', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -1754,51 +1854,91 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
--- seconds_to_next_due: how long the nodes of a group may sleep if nothing else happens.
+-- seconds_to_next_due: how long a node with free slots may sleep if nothing else happens.
 --
--- Called by  sync, when slots are left.
+-- Called by  sync, when slots are left after a claim.
 -- Locks      nothing
 -- Raises     nothing
 --
+-- What is ready or due now, after all of that was claimed, released and fired, is held by somebody's
+-- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
+-- nothing, so the node has to look again soon, but must not do so without a pause.
 -- Rows due in more than a day are not looked at: nodes call far more often than that.
-CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(p_group_id integer)
+CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(
+  p_worker_id integer,
+  p_group_id  integer
+)
 RETURNS double precision
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_now   timestamptz := long_task.clock();
-  v_start timestamptz;
-  v_fire  timestamptz;
+  v_pause   CONSTANT double precision := 0.2;
+  v_now     timestamptz := long_task.clock();
+  v_horizon timestamptz := v_now + interval '1 day';
+  v_due     timestamptz;
 BEGIN
-  SELECT t.start_after INTO v_start
-  FROM long_task.task AS t
-  WHERE t.state_id = 'AD'
-    AND t.running_on IS NULL
-    AND t.group_id = p_group_id
-    AND t.start_after < v_now + interval '1 day'
-  ORDER BY t.start_after
-  LIMIT 1;
-  SELECT t.next_start INTO v_fire
-  FROM long_task.task AS t
-  WHERE t.next_start < v_now + interval '1 day'
-    AND t.shed_enabled
-  ORDER BY t.next_start
-  LIMIT 1;
-  RETURN CASE
-    WHEN LEAST(v_start, v_fire) > v_now THEN extract(epoch FROM LEAST(v_start, v_fire) - v_now)
-    WHEN LEAST(v_start, v_fire) <= v_now THEN 0
-  END;
+  IF EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+  ) OR EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+  ) THEN
+    RETURN v_pause;
+  END IF;
+
+  v_due := LEAST(
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.next_start
+      FROM long_task.task AS t
+      WHERE t.next_start < v_horizon
+        AND t.shed_enabled
+      ORDER BY t.next_start
+      LIMIT 1
+    )
+  );
+  IF v_due <= v_now THEN
+    RETURN v_pause;
+  END IF;
+  RETURN extract(epoch FROM v_due - v_now);
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(integer) IS
-  'Seconds until a delayed task of the group or a schedule is due; null: none within a day.';
+COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer) IS
+  'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:7e88be3ad22fc7e7c46e1eee2ab2e274', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -1813,7 +1953,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- p_free_slots    how many processes may be started
 -- p_lease_seconds renew the lease for so long from now; null: leave it
 -- p_running       how many processes there are, to be shown to people at a renewal
--- p_known         ids of all tasks the node has heard of and not reported; null: no need to compare
+-- p_known         ids of all tasks whose end the node has not reported before; null: no need to compare
 --
 -- Returns a JSON object:
 --   start     what to start, best first (start_order)
@@ -1843,7 +1983,6 @@ DECLARE
   v_stop     smallint;
   v_again    bigint[];
   v_starts   json;
-  v_claims   json;
   v_attend   json;
   v_wake_in  double precision;
 BEGIN
@@ -1870,7 +2009,7 @@ BEGIN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   IF p_known IS NOT NULL THEN
-    v_starts := long_task.reconcile_attempts(p_worker_id, p_known);
+    v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;
 
   SELECT s.stop INTO v_stop
@@ -1881,16 +2020,18 @@ BEGIN
   END IF;
 
   IF long_task.fire_schedules(v_batch) = v_batch
-     OR long_task.release_delayed_tasks(v_group_id, v_batch) = v_batch THEN
+     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
-  IF v_starts IS NULL AND COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
+  IF v_starts IS NOT NULL THEN
+    v_wake_in := 0; -- how many slots are left then, the node knows at its next call
+  ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id);
+    END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
-  IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-    v_wake_in := long_task.seconds_to_next_due(v_group_id);
-  END IF;
 
   RETURN json_build_object(
     'start', v_starts,
@@ -1907,7 +2048,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, doub
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:57bc3519c36302de4bd174ae4e3ad64a', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:51a45ce6925a6dbc1f633943f3fd3418', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -1936,6 +2077,11 @@ BEGIN
   RETURN CASE
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
+    WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
+      format('The process of attempt %s on worker %s has not exited yet.',
+        v_task.attempt, v_task.running_on)
+    WHEN v_task.state_id = 'AD' AND v_task.start_after <= long_task.clock() THEN
+      long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
       format('Attempt %s failed (%s); the next one is delayed until %s.',
         v_task.attempt, v_task.error, v_task.start_after)
@@ -1943,9 +2089,6 @@ BEGIN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
       'It waits for another task.'
-    WHEN v_task.state_id = 'AW' AND v_task.running_on IS NOT NULL THEN
-      format('The process of attempt %s on worker %s has not exited yet.',
-        v_task.attempt, v_task.running_on)
     WHEN v_task.state_id = 'AW' THEN
       long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AE' THEN
@@ -1970,7 +2113,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:e7cd133ca0fc9294a70b051f1ca10c8a', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:d840b6b845e53ca9e35d3ee5ea2959f4', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -2020,6 +2163,8 @@ BEGIN
     RETURN format('There is no live worker in %s.', v_whose);
   ELSIF v_live = 0 THEN
     RETURN format('The task is for worker %s alone (worker_id), which no live node serves.', p_task.worker_id);
+  ELSIF v_willing = 0 AND p_task.worker_id IS NOT NULL THEN
+    RETURN format('The task is for worker %s alone (worker_id), and %s.', p_task.worker_id, v_stops);
   ELSIF v_willing = 0 THEN
     RETURN format('No worker of %s starts anything: %s.', v_whose, v_stops);
   ELSIF v_busy >= v_slots THEN
@@ -2044,7 +2189,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:0a1d1fbe3e25624d5d1cf3cb4d2377b0', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -2201,10 +2346,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
--- waiting: what is to be started.
---
--- One arm for each of the indexes that hold waiting rows, so that a question about the head of a queue
--- (WHERE group_id = 0 ORDER BY priority, ready_seq LIMIT 20) does not read the whole of it.
+-- waiting: what is to be started, in the order in which it will be.
 CREATE OR REPLACE VIEW long_task.waiting AS
 SELECT
   t.id,
@@ -2221,67 +2363,11 @@ SELECT
   t.command,
   t.ready_seq
 FROM long_task.task AS t
-WHERE t.state_id = 'AW'
-  AND t.running_on IS NULL
-  AND t.worker_id IS NULL
-UNION ALL
-SELECT
-  t.id,
-  t.name,
-  t.state_id,
-  t.group_id,
-  t.worker_id,
-  t.priority,
-  t.start_after,
-  t.last_state_change AS since,
-  long_task.clock() - t.last_state_change AS age,
-  t.attempt - t.base_attempt AS failures,
-  t.max_attempts,
-  t.command,
-  t.ready_seq
-FROM long_task.task AS t
-WHERE t.state_id = 'AW'
-  AND t.running_on IS NULL
-  AND t.worker_id IS NOT NULL
-UNION ALL
-SELECT
-  t.id,
-  t.name,
-  t.state_id,
-  t.group_id,
-  t.worker_id,
-  t.priority,
-  t.start_after,
-  t.last_state_change AS since,
-  long_task.clock() - t.last_state_change AS age,
-  t.attempt - t.base_attempt AS failures,
-  t.max_attempts,
-  t.command,
-  t.ready_seq
-FROM long_task.task AS t
-WHERE t.state_id = 'AD'
-  AND t.running_on IS NULL
-UNION ALL
-SELECT
-  t.id,
-  t.name,
-  t.state_id,
-  t.group_id,
-  t.worker_id,
-  t.priority,
-  t.start_after,
-  t.last_state_change AS since,
-  long_task.clock() - t.last_state_change AS age,
-  t.attempt - t.base_attempt AS failures,
-  t.max_attempts,
-  t.command,
-  t.ready_seq
-FROM long_task.task AS t
 WHERE t.state_id IN ('AW', 'AD', 'AB')
-  AND t.running_on IS NOT NULL;
+ORDER BY t.group_id, t.state_id = 'AW' DESC, t.priority, t.ready_seq;
 
 COMMENT ON VIEW long_task.waiting IS
-  'Tasks that wait. ORDER BY priority, ready_seq is the order in which a group''s ready ones are started; long_task.why(id) says what one waits for.';
+  'Tasks that wait, ready ones first, in the order of the queue. long_task.why(id) says for what.';
 COMMENT ON COLUMN long_task.waiting.id IS 'The task.';
 COMMENT ON COLUMN long_task.waiting.name IS 'Its name.';
 COMMENT ON COLUMN long_task.waiting.state_id IS 'AW ready, AD delayed, AB blocked.';
@@ -2296,7 +2382,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:dd3b97d870eba9338feee2b80bbc71d6', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -2407,7 +2493,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- change_worker: carry out what people write into the view long_task.worker.
 --
 -- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
--- Locks      the row of worker_stop; never a lease row that a node needs, except to delete a dead one.
+-- Locks      the row of worker_stop; to delete a worker that is not served, its lease row and then task
+--            rows by recover_worker_tasks. Never a lease row that a node needs.
 -- Raises     LT001 worker is being served, LT004 bad value
 --
 -- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
@@ -2420,6 +2507,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
+    PERFORM l.worker_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = OLD.id
+      AND NOT l.active
+    FOR UPDATE;
     PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
       'Set stop = 3 to have its node cancel everything and leave.')
     WHERE OLD.active;
@@ -2433,9 +2525,11 @@ BEGIN
         COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
       '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
   END IF;
-  IF TG_OP = 'UPDATE' AND (NEW.id, NEW.group_id, NEW.active, NEW.locked_until, NEW.slots, NEW.epoch)
-     IS DISTINCT FROM (OLD.id, OLD.group_id, OLD.active, OLD.locked_until, OLD.slots, OLD.epoch) THEN
-    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be changed', OLD.id),
+  IF (CASE TG_OP
+    WHEN 'UPDATE' THEN to_jsonb(NEW) - 'stop' <> to_jsonb(OLD) - 'stop'
+    ELSE jsonb_strip_nulls(to_jsonb(NEW) - 'stop' - 'id') <> '{}'
+  END) THEN
+    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
       'The other columns are written by its node.');
   END IF;
   INSERT INTO long_task.worker_stop (worker_id, stop)
@@ -2457,7 +2551,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:1f72826577818bd87f1d7ddc7c06859a', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:c1f2fa2265d2bf0614b300be943cae58', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 

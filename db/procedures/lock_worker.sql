@@ -38,13 +38,17 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
-  INSERT INTO long_task.worker_lease (worker_id, group_id)
-  VALUES (p_worker_id, p_group_id)
-  ON CONFLICT DO NOTHING;
-  SELECT l.* INTO v_lease
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-  FOR UPDATE;
+  -- Again, if a person deleted the worker while its row was waited for.
+  LOOP
+    INSERT INTO long_task.worker_lease (worker_id, group_id)
+    VALUES (p_worker_id, p_group_id)
+    ON CONFLICT DO NOTHING;
+    SELECT l.* INTO v_lease
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+    FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
 
   v_now := long_task.clock();
   v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);

@@ -13,7 +13,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_now        timestamptz := long_task.clock();
-  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
+  v_started_by text := CASE current_setting('long_task.started_by', true)
+    WHEN 'schedule' THEN 'schedule'
+    ELSE 'person'
+  END;
 BEGIN
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),

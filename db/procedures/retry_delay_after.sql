@@ -18,7 +18,10 @@ AS $$
     s.delay * 2 ^ LEAST(p_failures - 1, 40),
     GREATEST(s.delay, 86400)
   ))
-  FROM (SELECT extract(epoch FROM p_delay)::double precision AS delay) AS s
+  FROM (
+    -- Fields of different signs can make it negative, though it compares as positive.
+    SELECT GREATEST(extract(epoch FROM p_delay), 0)::double precision AS delay
+  ) AS s
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS

@@ -44,6 +44,8 @@ BEGIN
     RETURN format('There is no live worker in %s.', v_whose);
   ELSIF v_live = 0 THEN
     RETURN format('The task is for worker %s alone (worker_id), which no live node serves.', p_task.worker_id);
+  ELSIF v_willing = 0 AND p_task.worker_id IS NOT NULL THEN
+    RETURN format('The task is for worker %s alone (worker_id), and %s.', p_task.worker_id, v_stops);
   ELSIF v_willing = 0 THEN
     RETURN format('No worker of %s starts anything: %s.', v_whose, v_stops);
   ELSIF v_busy >= v_slots THEN

@@ -98,7 +98,8 @@ class Loop:
             for message in messages:
                 self._obey(message)
         except (ConnectionError, ProtocolError) as error:
-            log("node_gone", error=error)
+            if self._keeper.attempts:
+                log("node_gone", error=error, killing=len(self._keeper.attempts))
             self._node_is_there = False
             return False
         return bool(messages)

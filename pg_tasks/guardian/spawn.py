@@ -48,6 +48,8 @@ class Spawner:
         self._raised = given != hard
         if self._raised:
             resource.setrlimit(resource.RLIMIT_NOFILE, self._more_files)
+        self._low_stdin = os.dup(self._null)
+        self._low_output = os.dup(self._null)
 
     def spawn(self, start: Start, result_path: str) -> Spawned:
         """Raises CannotStart; nothing is left of the try then."""
@@ -93,9 +95,12 @@ class Spawner:
         output_end: int,
     ) -> int:
         # posix_spawn has no way to set a limit of the child, which inherits the guardian's: so the
-        # limit is the original one for as long as it takes. Descriptors above it stay open, and
-        # dup2 needs none but 0, 1 and 2. Two system calls, about 1 µs each.
+        # limit is the original one for as long as it takes. Two system calls, about 1 µs each.
+        # glibc refuses file actions on descriptors above the limit of the moment (spawn.h): what is
+        # above it is given under a low number.
         if self._raised:
+            stdin = self._lowered(stdin, self._low_stdin)
+            output_end = self._lowered(output_end, self._low_output)
             resource.setrlimit(resource.RLIMIT_NOFILE, self._given_files)
         try:
             return os.posix_spawn(
@@ -114,6 +119,14 @@ class Spawner:
         finally:
             if self._raised:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._more_files)
+                # Or the output would not be seen to end.
+                if output_end == self._low_output:
+                    os.dup2(self._null, self._low_output, inheritable=False)
+
+    def _lowered(self, descriptor: int, low: int) -> int:
+        if descriptor < self._given_files[0]:
+            return descriptor
+        return os.dup2(descriptor, low, inheritable=False)
 
     def _enter(self, cwd: str | None) -> None:
         """The child inherits the directory, and the next one would too: so each sets its own."""

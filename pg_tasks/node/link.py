@@ -12,6 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
+from pg_tasks.dsn import safe_dsn
 from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
 from pg_tasks.node.calls import Call, Row
 from pg_tasks.schema_version import check_version
@@ -63,7 +64,7 @@ class Link:
         try:
             self._connection = psycopg2.connect(self._dsn, async_=True, **self._options)
         except psycopg2.Error as error:
-            raise DatabaseAway(_text(error)) from error
+            raise DatabaseAway(self._no_connection(_text(error))) from error
         self._mask = select.POLLOUT
         self.phase = Phase.CONNECTING
         self.deadline = now + self._connect_timeout
@@ -96,9 +97,9 @@ class Link:
             if self.deadline is not None and now >= self.deadline:
                 phase = self.phase
                 self.close()
-                raise DatabaseAway(
-                    "no connection in time" if phase is Phase.CONNECTING else "no answer in time"
-                )
+                if phase is Phase.CONNECTING:
+                    raise DatabaseAway(self._no_connection("no answer in time"))
+                raise DatabaseAway("no answer in time")
             return None
         return self._complete()
 
@@ -160,12 +161,18 @@ class Link:
             self._mask = select.POLLIN
             return LeaseLost(_text(error))
         database = self._connection.info.dbname if self._connection is not None else ""
+        connecting = self.phase is Phase.CONNECTING
         self.close()
         if error.pgcode in MISSING_SCHEMA:
             check_version(None, database)
+        if connecting:
+            return DatabaseAway(self._no_connection(_text(error)))
         if error.pgcode is None or error.pgcode.startswith(_PASSING):
             return DatabaseAway(_text(error))
         return DatabaseRefused(f"{_text(error)} (SQLSTATE {error.pgcode})")
+
+    def _no_connection(self, why: str) -> str:
+        return f"no connection to {safe_dsn(self._dsn)}: {why}"
 
 
 def _options(dsn: str, application_name: str, call_timeout: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pg_tasks import __version__
@@ -80,7 +80,10 @@ class Node:
             ),
             Backoff(0.1, 5.0, random.random),
         )
-        self._stop_read, self._stop_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Sockets, not bare descriptors: a late ``stop`` cannot hit somebody else's.
+        self._stop_read, self._stop_write = socket.socketpair()
+        self._stop_read.setblocking(False)
+        self._stop_write.setblocking(False)
         self._stops = 0
         self._end_at: float | None = None
 
@@ -99,12 +102,15 @@ class Node:
             finally:
                 self._link.close()
                 self._guardian.close()
+                self._stop_read.close()
+                self._stop_write.close()
         event(logger, logging.INFO, "left", worker_id=self._settings.worker_id)
         return 0 if self._roster.empty else 1
 
     def stop(self) -> None:
         """Begin to stop; called again, kill everything now. Safe in signal handlers and threads."""
-        os.write(self._stop_write, b"\0")
+        with suppress(OSError):
+            self._stop_write.send(b"\0")
 
     def _turn(self) -> None:
         now = boottime()
@@ -125,7 +131,7 @@ class Node:
     def _wait(self) -> None:
         """Sleep until something happens or is due, then let those act for whom it is."""
         poll = select.poll()
-        poll.register(self._stop_read, select.POLLIN)
+        poll.register(self._stop_read.fileno(), select.POLLIN)
         guardian = self._guardian.fileno()
         poll.register(
             guardian, select.POLLIN | (select.POLLOUT if self._guardian.wants_write else 0)
@@ -134,7 +140,7 @@ class Node:
         if database >= 0:
             poll.register(database, self._link.mask)
         ready = {fd for fd, _ in poll.poll(self._patience())}
-        if self._stop_read in ready:
+        if self._stop_read.fileno() in ready:
             self._hear_stop()
         if guardian in ready:
             self._hear_guardian()
@@ -148,7 +154,7 @@ class Node:
         return max(min(times) - boottime(), 0.0) * 1000 + 0.5 if times else None
 
     def _hear_stop(self) -> None:
-        stops = len(os.read(self._stop_read, 1024))
+        stops = len(self._stop_read.recv(1024))
         self._stops += stops
         self._session.leaving = True
         event(logger, logging.INFO, "stopping", signals=self._stops, tasks=self._roster.live)

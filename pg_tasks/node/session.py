@@ -210,6 +210,7 @@ class Session:
         # Work for the group is nothing to a node without a free slot: it asks when one is free.
         if hints.worker or (hints.group and self._roster.free and not self._is_leaving):
             self._hinted = True
+        if hints.worker:
             self._lock_at = min(self._lock_at, now)
         if row is not None:
             self._on_answer(row, now)

@@ -92,6 +92,11 @@ CREATE FUNCTION long_task.change_worker() RETURNS trigger
     AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
+    PERFORM l.worker_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = OLD.id
+      AND NOT l.active
+    FOR UPDATE;
     PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
       'Set stop = 3 to have its node cancel everything and leave.')
     WHERE OLD.active;
@@ -105,9 +110,11 @@ BEGIN
         COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
       '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
   END IF;
-  IF TG_OP = 'UPDATE' AND (NEW.id, NEW.group_id, NEW.active, NEW.locked_until, NEW.slots, NEW.epoch)
-     IS DISTINCT FROM (OLD.id, OLD.group_id, OLD.active, OLD.locked_until, OLD.slots, OLD.epoch) THEN
-    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be changed', OLD.id),
+  IF (CASE TG_OP
+    WHEN 'UPDATE' THEN to_jsonb(NEW) - 'stop' <> to_jsonb(OLD) - 'stop'
+    ELSE jsonb_strip_nulls(to_jsonb(NEW) - 'stop' - 'id') <> '{}'
+  END) THEN
+    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
       'The other columns are written by its node.');
   END IF;
   INSERT INTO long_task.worker_stop (worker_id, stop)
@@ -127,6 +134,9 @@ CREATE FUNCTION long_task.check_task() RETURNS trigger
     AS $$
 DECLARE
   v_longest CONSTANT interval := interval '100 years';
+  v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+  v_unit    interval;
   v_code    CONSTANT text := 'LT004';
 BEGIN
   IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
@@ -160,7 +170,12 @@ BEGIN
   WHERE jsonb_typeof(e.value) <> 'string'
      OR e.key = ''
      OR strpos(e.key, '=') > 0;
-  IF NEW.state_id <> 'DR' AND (
+  -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
+  -- refused by move_task, which knows the better reason.
+  IF (CASE
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
+  END) AND (
     NEW.command IS NULL
     OR array_ndims(NEW.command) IS DISTINCT FROM 1
     OR array_lower(NEW.command, 1) <> 1
@@ -178,11 +193,25 @@ BEGIN
     PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
       'Give the number of units from one start to the next.');
   END IF;
-  IF NOT isfinite(NEW.next_start) THEN
-    PERFORM long_task.refuse('LT007', format('next_start %s is not a time', NEW.next_start),
+  v_unit := CASE NEW.shed_period_id
+    WHEN 'MON' THEN interval '1 month'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'HOU' THEN interval '1 hour'
+  END;
+  -- Divided, because a multiple may be more than an interval can hold.
+  IF v_unit > v_longest / NEW.shed_period_count THEN
+    PERFORM long_task.refuse('LT007', format('a period of %s %s is longer than %s',
+        NEW.shed_period_count, NEW.shed_period_id, v_longest),
+      'Set next_start alone for a single start.');
+  END IF;
+  IF NEW.next_start NOT BETWEEN v_from AND v_to THEN
+    PERFORM long_task.refuse('LT007', format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
       'Set shed_enabled to false to pause a schedule.');
   END IF;
+  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
   IF NEW.time_zone IS NOT NULL
+     AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
      AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
     PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
       'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
@@ -335,13 +364,18 @@ COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a tas
 CREATE FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_now       timestamptz := long_task.clock();
   v_node      text;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
-  v_announced bigint;
+  v_ready     record;
 BEGIN
   v_ids := ARRAY(
     SELECT t.id
@@ -356,10 +390,9 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
 
-  WITH report AS MATERIALIZED (
+  FOR v_ready IN WITH report AS MATERIALIZED (
     SELECT
       t.id,
-      t.attempt,
       t.group_id,
       t.state_id AS old_state_id,
       t.queued_by,
@@ -374,6 +407,7 @@ BEGIN
       long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
     FROM json_to_recordset(p_reports) AS r(
       task_id        bigint,
+      attempt        integer,
       pid            integer,
       exit_code      smallint,
       signal         smallint,
@@ -388,7 +422,7 @@ BEGIN
       output         text,
       result         text
     )
-    JOIN long_task.task AS t ON t.id = r.task_id
+    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.id = ANY (v_ids)
   ),
   verdict AS MATERIALIZED (
@@ -451,12 +485,17 @@ BEGIN
     WHERE t.id = v.id
     RETURNING t.state_id, t.group_id, t.worker_id
   )
-  SELECT count(long_task.announce(e.group_id, e.worker_id)) INTO v_announced
+  SELECT DISTINCT
+    e.group_id,
+    e.worker_id
   FROM ended AS e
-  WHERE e.state_id IN ('AW', 'AD');
+  WHERE e.state_id IN ('AW', 'AD')
+  LOOP
+    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
+  END LOOP;
 
   IF cardinality(v_ids) = v_reported THEN
-    RETURN '{}';
+    RETURN ARRAY[]::bigint[];
   END IF;
 
   WITH gone AS (
@@ -480,6 +519,7 @@ BEGIN
   FROM gone AS g
   JOIN json_to_recordset(p_reports) AS r(
     task_id        bigint,
+    attempt        integer,
     pid            integer,
     exit_code      smallint,
     signal         smallint,
@@ -489,7 +529,7 @@ BEGIN
     system_seconds real,
     peak_memory    bigint,
     output         text
-  ) ON r.task_id = g.task_id
+  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
   ON CONFLICT (task_id, attempt) DO NOTHING;
 
   RETURN ARRAY(
@@ -511,7 +551,6 @@ CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS integer
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    SET "long_task.started_by" TO 'schedule'
     AS $$
 DECLARE
   v_now   timestamptz := long_task.clock();
@@ -532,22 +571,27 @@ BEGIN
     RETURN 0;
   END IF;
 
+  -- For the trigger move_task: these UPDATEs are a schedule's. An attribute SET of this function would
+  -- need rights that the owner of the schema may not have.
+  PERFORM set_config('long_task.started_by', 'schedule', true);
   INSERT INTO long_task.task (
     name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
     kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
   )
   SELECT
-    t.name, 'AW', t.priority, t.group_id, t.worker_id, t.command, t.params, t.env, t.stdin, t.cwd,
-    t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
+    t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+    t.command, t.params, t.env, t.stdin, t.cwd, t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
   FROM long_task.task AS t
   WHERE t.id = ANY (v_ids)
     AND t.shed_clone
-    AND t.command IS NOT NULL
   ORDER BY t.next_start;
 
   UPDATE long_task.task AS t
   SET
     state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
+    worker_id = CASE
+      WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
+    END,
     next_start = CASE
       WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
         COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
@@ -556,6 +600,7 @@ BEGIN
     END
   WHERE t.id = ANY (v_ids);
   GET DIAGNOSTICS v_fired = ROW_COUNT;
+  PERFORM set_config('long_task.started_by', '', true);
   RETURN v_fired;
 END
 $$;
@@ -643,9 +688,7 @@ BEGIN
     RETURN;
   END IF;
 
-  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
-  WHERE json_array_length(p_reports) > 0;
-  PERFORM long_task.recover_worker_tasks(p_worker_id);
+  PERFORM long_task.recover_worker_tasks(p_worker_id, p_reports);
 
   v_now := long_task.clock();
   UPDATE long_task.worker_lease AS l
@@ -675,11 +718,19 @@ CREATE FUNCTION long_task.move_task() RETURNS trigger
     AS $$
 DECLARE
   v_now        timestamptz := long_task.clock();
-  v_started_by text := COALESCE(NULLIF(current_setting('long_task.started_by', true), ''), 'person');
+  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
+  v_started_by text := CASE current_setting('long_task.started_by', true)
+    WHEN 'schedule' THEN 'schedule'
+    ELSE 'person'
+  END;
 BEGIN
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
       'Insert another task.');
+  END IF;
+  -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
+  IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
+    NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
   IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
     NEW.shed_anchor := NEW.next_start;
@@ -705,6 +756,10 @@ BEGIN
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
       NEW.state_id := 'CC';
       NEW.finished := v_now;
+      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
+      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+        NEW.start_after := NULL;
+      END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
       NULL;
     WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
@@ -760,19 +815,27 @@ $$;
 
 COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) RETURNS json
+CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) RETURNS json
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
   FROM long_task.task AS t
   WHERE t.running_on = p_worker_id
-    AND t.id <> ALL (p_known)
+    AND (
+      t.id <> ALL (p_known)
+      OR EXISTS (
+        SELECT
+        FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+        WHERE r.task_id = t.id
+          AND r.attempt <> t.attempt
+      )
+    )
 $$;
 
-COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) IS 'How to start the attempts that a worker has claimed and that are not among the known task ids; null if there are none.';
+COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) IS 'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
+CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json DEFAULT '[]'::json) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -793,6 +856,8 @@ BEGIN
   WHERE t.running_on = p_worker_id
   ORDER BY t.id
   FOR NO KEY UPDATE;
+  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
+  WHERE json_array_length(p_reports) > 0;
 
   SELECT json_agg(json_build_object(
     'task_id', a.task_id,
@@ -819,10 +884,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) IS 'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
+COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json) IS 'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
 
 CREATE FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text DEFAULT NULL::text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
@@ -835,53 +900,79 @@ $$;
 
 COMMENT ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) IS 'Raise an error with a code of class LT, a message, a hint and a detail.';
 
-CREATE FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) RETURNS integer
+CREATE FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_now      timestamptz := long_task.clock();
   v_ids      bigint[];
   v_released integer;
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
+  WITH of_group AS (
+    SELECT t.id, t.start_after
     FROM long_task.task AS t
     WHERE t.state_id = 'AD'
       AND t.running_on IS NULL
+      AND t.worker_id IS NULL
       AND t.group_id = p_group_id
       AND t.start_after <= v_now
     ORDER BY t.start_after
     LIMIT p_limit
     FOR NO KEY UPDATE SKIP LOCKED
-  );
-  IF cardinality(v_ids) = 0 THEN
+  ),
+  of_worker AS (
+    SELECT t.id, t.start_after
+    FROM long_task.task AS t
+    WHERE t.state_id = 'AD'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+      AND t.start_after <= v_now
+    ORDER BY t.start_after
+    LIMIT p_limit
+    FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(d.id ORDER BY d.start_after, d.id)
+  INTO v_ids
+  FROM (
+    SELECT * FROM of_group
+    UNION ALL
+    SELECT * FROM of_worker
+    ORDER BY start_after, id
+    LIMIT p_limit
+  ) AS d;
+  IF v_ids IS NULL THEN
     RETURN 0;
   END IF;
 
-  -- The trigger move_task gives each its place in the queue and wakes the nodes.
+  -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
   UPDATE long_task.task AS t
   SET state_id = 'AW'
-  WHERE t.id = ANY (v_ids);
+  FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+  WHERE t.id = d.id;
   GET DIAGNOSTICS v_released = ROW_COUNT;
   RETURN v_released;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) IS 'Make up to so many delayed tasks of a group ready whose time has come. Returns how many.';
+COMMENT ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
 CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) RETURNS interval
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  -- 2^20 seconds are twelve days: a power beyond that only risks an overflow below the cap.
-  SELECT LEAST(
-    p_delay * (2 ^ LEAST(p_failures - 1, 20)),
-    GREATEST(p_delay, interval '1 day')
-  )
+  -- In seconds, which have no fields that could overflow. 2^40 microseconds are twelve days: a power
+  -- beyond that is above the cap whatever the delay.
+  SELECT make_interval(secs => LEAST(
+    s.delay * 2 ^ LEAST(p_failures - 1, 40),
+    GREATEST(s.delay, 86400)
+  ))
+  FROM (SELECT extract(epoch FROM p_delay)::double precision AS delay) AS s
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
@@ -917,7 +1008,8 @@ BEGIN
     WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
     ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
   END / p_count - 1;
-  v_steps := GREATEST(v_steps, 0);
+  -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
+  v_steps := GREATEST(v_steps, 1);
   LOOP
     v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
     EXIT WHEN v_next > p_after;
@@ -938,39 +1030,73 @@ $$;
 
 COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and the version of the oldest nodes that it serves.';
 
-CREATE FUNCTION long_task.seconds_to_next_due(p_group_id integer) RETURNS double precision
+CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_now   timestamptz := long_task.clock();
-  v_start timestamptz;
-  v_fire  timestamptz;
+  v_pause   CONSTANT double precision := 0.2;
+  v_now     timestamptz := long_task.clock();
+  v_horizon timestamptz := v_now + interval '1 day';
+  v_due     timestamptz;
 BEGIN
-  SELECT t.start_after INTO v_start
-  FROM long_task.task AS t
-  WHERE t.state_id = 'AD'
-    AND t.running_on IS NULL
-    AND t.group_id = p_group_id
-    AND t.start_after < v_now + interval '1 day'
-  ORDER BY t.start_after
-  LIMIT 1;
-  SELECT t.next_start INTO v_fire
-  FROM long_task.task AS t
-  WHERE t.next_start < v_now + interval '1 day'
-    AND t.shed_enabled
-  ORDER BY t.next_start
-  LIMIT 1;
-  RETURN CASE
-    WHEN LEAST(v_start, v_fire) > v_now THEN extract(epoch FROM LEAST(v_start, v_fire) - v_now)
-    WHEN LEAST(v_start, v_fire) <= v_now THEN 0
-  END;
+  IF EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+  ) OR EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+  ) THEN
+    RETURN v_pause;
+  END IF;
+
+  v_due := LEAST(
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.next_start
+      FROM long_task.task AS t
+      WHERE t.next_start < v_horizon
+        AND t.shed_enabled
+      ORDER BY t.next_start
+      LIMIT 1
+    )
+  );
+  IF v_due <= v_now THEN
+    RETURN v_pause;
+  END IF;
+  RETURN extract(epoch FROM v_due - v_now);
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(p_group_id integer) IS 'Seconds until a delayed task of the group or a schedule is due; null: none within a day.';
+COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
 CREATE SEQUENCE long_task.ready_seq
     START WITH 1
@@ -1025,10 +1151,7 @@ CREATE TABLE long_task.task (
     pinned boolean DEFAULT false NOT NULL,
     running_on integer,
     ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    CONSTRAINT task_attempts_only_grow CHECK (((attempt >= base_attempt) AND (base_attempt >= 0))),
     CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_period_is_known CHECK ((shed_period_id = ANY (ARRAY['SEC'::text, 'MIN'::text, 'HOU'::text, 'DAY'::text, 'WEE'::text, 'MON'::text]))),
-    CONSTRAINT task_queued_by_is_known CHECK ((queued_by = ANY (ARRAY['person'::text, 'schedule'::text, 'dependency'::text, 'retry'::text]))),
     CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
 )
 WITH (fillfactor='80');
@@ -1115,7 +1238,7 @@ COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, sche
 
 COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
 
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person when the latest attempt was claimed. System.';
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
 
 COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
 
@@ -1151,7 +1274,6 @@ DECLARE
   v_stop     smallint;
   v_again    bigint[];
   v_starts   json;
-  v_claims   json;
   v_attend   json;
   v_wake_in  double precision;
 BEGIN
@@ -1178,7 +1300,7 @@ BEGIN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   IF p_known IS NOT NULL THEN
-    v_starts := long_task.reconcile_attempts(p_worker_id, p_known);
+    v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;
 
   SELECT s.stop INTO v_stop
@@ -1189,16 +1311,18 @@ BEGIN
   END IF;
 
   IF long_task.fire_schedules(v_batch) = v_batch
-     OR long_task.release_delayed_tasks(v_group_id, v_batch) = v_batch THEN
+     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
-  IF v_starts IS NULL AND COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
+  IF v_starts IS NOT NULL THEN
+    v_wake_in := 0; -- how many slots are left then, the node knows at its next call
+  ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id);
+    END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
-  IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-    v_wake_in := long_task.seconds_to_next_due(v_group_id);
-  END IF;
 
   RETURN json_build_object(
     'start', v_starts,
@@ -1230,6 +1354,11 @@ BEGIN
   RETURN CASE
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
+    WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
+      format('The process of attempt %s on worker %s has not exited yet.',
+        v_task.attempt, v_task.running_on)
+    WHEN v_task.state_id = 'AD' AND v_task.start_after <= long_task.clock() THEN
+      long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
       format('Attempt %s failed (%s); the next one is delayed until %s.',
         v_task.attempt, v_task.error, v_task.start_after)
@@ -1237,9 +1366,6 @@ BEGIN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
       'It waits for another task.'
-    WHEN v_task.state_id = 'AW' AND v_task.running_on IS NOT NULL THEN
-      format('The process of attempt %s on worker %s has not exited yet.',
-        v_task.attempt, v_task.running_on)
     WHEN v_task.state_id = 'AW' THEN
       long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AE' THEN
@@ -1299,6 +1425,8 @@ BEGIN
     RETURN format('There is no live worker in %s.', v_whose);
   ELSIF v_live = 0 THEN
     RETURN format('The task is for worker %s alone (worker_id), which no live node serves.', p_task.worker_id);
+  ELSIF v_willing = 0 AND p_task.worker_id IS NOT NULL THEN
+    RETURN format('The task is for worker %s alone (worker_id), and %s.', p_task.worker_id, v_stops);
   ELSIF v_willing = 0 THEN
     RETURN format('No worker of %s starts anything: %s.', v_whose, v_stops);
   ELSIF v_busy >= v_slots THEN
@@ -1405,8 +1533,7 @@ CREATE TABLE long_task.task_run (
     user_seconds real,
     system_seconds real,
     peak_memory bigint,
-    started_by text NOT NULL,
-    CONSTRAINT task_run_has_ended CHECK ((state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])))
+    started_by text NOT NULL
 );
 
 COMMENT ON TABLE long_task.task_run IS 'One row for each attempt that ended or was lost. Stays when its task is deleted.';
@@ -1636,71 +1763,24 @@ COMMENT ON COLUMN long_task.task_state.set_by IS 'Who brings a task into this st
 COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
 
 CREATE VIEW long_task.waiting AS
- SELECT t.id,
-    t.name,
-    t.state_id,
-    t.group_id,
-    t.worker_id,
-    t.priority,
-    t.start_after,
-    t.last_state_change AS since,
-    (long_task.clock() - t.last_state_change) AS age,
-    (t.attempt - t.base_attempt) AS failures,
-    t.max_attempts,
-    t.command,
-    t.ready_seq
+ SELECT id,
+    name,
+    state_id,
+    group_id,
+    worker_id,
+    priority,
+    start_after,
+    last_state_change AS since,
+    (long_task.clock() - last_state_change) AS age,
+    (attempt - base_attempt) AS failures,
+    max_attempts,
+    command,
+    ready_seq
    FROM long_task.task t
-  WHERE ((t.state_id = 'AW'::text) AND (t.running_on IS NULL) AND (t.worker_id IS NULL))
-UNION ALL
- SELECT t.id,
-    t.name,
-    t.state_id,
-    t.group_id,
-    t.worker_id,
-    t.priority,
-    t.start_after,
-    t.last_state_change AS since,
-    (long_task.clock() - t.last_state_change) AS age,
-    (t.attempt - t.base_attempt) AS failures,
-    t.max_attempts,
-    t.command,
-    t.ready_seq
-   FROM long_task.task t
-  WHERE ((t.state_id = 'AW'::text) AND (t.running_on IS NULL) AND (t.worker_id IS NOT NULL))
-UNION ALL
- SELECT t.id,
-    t.name,
-    t.state_id,
-    t.group_id,
-    t.worker_id,
-    t.priority,
-    t.start_after,
-    t.last_state_change AS since,
-    (long_task.clock() - t.last_state_change) AS age,
-    (t.attempt - t.base_attempt) AS failures,
-    t.max_attempts,
-    t.command,
-    t.ready_seq
-   FROM long_task.task t
-  WHERE ((t.state_id = 'AD'::text) AND (t.running_on IS NULL))
-UNION ALL
- SELECT t.id,
-    t.name,
-    t.state_id,
-    t.group_id,
-    t.worker_id,
-    t.priority,
-    t.start_after,
-    t.last_state_change AS since,
-    (long_task.clock() - t.last_state_change) AS age,
-    (t.attempt - t.base_attempt) AS failures,
-    t.max_attempts,
-    t.command,
-    t.ready_seq
-   FROM long_task.task t
-  WHERE ((t.state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text])) AND (t.running_on IS NOT NULL));
+  WHERE (state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text]))
+  ORDER BY group_id, (state_id = 'AW'::text) DESC, priority, ready_seq;
 
-COMMENT ON VIEW long_task.waiting IS 'Tasks that wait. ORDER BY priority, ready_seq is the order in which a group''s ready ones are started; long_task.why(id) says what one waits for.';
+COMMENT ON VIEW long_task.waiting IS 'Tasks that wait, ready ones first, in the order of the queue. long_task.why(id) says for what.';
 
 COMMENT ON COLUMN long_task.waiting.id IS 'The task.';
 
@@ -1870,7 +1950,9 @@ ALTER TABLE ONLY long_task.worker_stop
 
 CREATE INDEX task_attention ON long_task.task USING btree (running_on) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
 
-CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL));
+CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
+
+CREATE INDEX task_delayed_pinned ON long_task.task USING btree (worker_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
 
 CREATE INDEX task_failed ON long_task.task USING btree (finished) WHERE (state_id = 'CF'::text);
 
@@ -1888,7 +1970,7 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
 
@@ -1943,15 +2025,15 @@ REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_group_id integer, p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
@@ -1964,7 +2046,7 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_user;
 GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_group_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 

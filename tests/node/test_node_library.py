@@ -91,7 +91,6 @@ def test_when_the_guardian_dies_the_children_of_the_program_are_spared(
 ) -> None:
     process = embed("thread")
     task = tasks.add(["sleep", "1000"])
-    tasks.in_state(task, "AE")
     (guardian,) = wait_until(
         lambda: [
             child
@@ -99,9 +98,14 @@ def test_when_the_guardian_dies_the_children_of_the_program_are_spared(
             if "guardian" in " ".join(child.cmdline())
         ]
     )
+    (sleeper,) = wait_until(guardian.children)
     guardian.kill()
     assert tasks.ended(task).error == "Guardian died"
-    assert said(process) == "[0] child=True"
+    assert not sleeper.is_running()
+    out, err = process.communicate(timeout=60)
+    assert out.startswith("[0] child=True")
+    assert "event=guardian_died" in err
+    assert "killed=1" in err
 
 
 def test_a_node_needs_to_be_told_its_database() -> None:

@@ -50,6 +50,7 @@ def test_waiting_shows_the_queue_in_its_order(sql: Sql, node: Node, stopped: Clo
     second, first = sql.insert(), sql.insert(priority=-1)
     other = sql.insert(group_id=-1)
     sql.insert(state_id="DR")
+    node.sync(lease=100, free=0)
     stopped.advance(60)
     assert _view(sql, "waiting", "id, state_id, age") == [
         (other, "AW", MINUTE), (first, "AW", MINUTE), (second, "AW", MINUTE),

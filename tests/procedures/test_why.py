@@ -94,7 +94,7 @@ def test_nobody_is_to_start_anything(sql: Sql, node: Node) -> None:
         "No worker of group 0 starts anything: worker 1 has stop = 1, worker 2 has stop = 2."
     )
     assert _why(sql, sql.insert(worker_id=2)) == (
-        "No worker of worker 2 starts anything: worker 2 has stop = 2."
+        "The task is for worker 2 alone (worker_id), and worker 2 has stop = 2."
     )
 
 

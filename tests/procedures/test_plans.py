@@ -1,0 +1,120 @@
+"""What a call touches does not grow with the rows that are none of its business."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.procedures.acting import Node, Sql, ended
+from tests.servers import Database
+
+CROWD = 20_000
+OTHERS = {
+    "drafts": "state_id, command) SELECT 'DR', '{true}'",
+    "delayed": "state_id, command, start_after) SELECT 'AW', '{true}', now() + interval '1 hour'",
+    "endlessly delayed": "state_id, command, start_after) SELECT 'AW', '{true}', 'infinity'",
+    "pinned elsewhere": "state_id, command, worker_id) SELECT 'AW', '{true}', 77",
+    "pinned elsewhere and delayed":
+        "state_id, command, worker_id, start_after) SELECT 'AW', '{true}', 77, now() + interval '1 h'",
+    "of another group": "state_id, command, group_id) SELECT 'AW', '{true}', 5",
+    "due in another group":
+        "state_id, command, group_id, start_after) SELECT 'AW', '{true}', 5, now() + interval '1 s'",
+    "scheduled": "state_id, command, next_start) SELECT 'DR', '{true}', now() + interval '1 hour'",
+    "paused": "state_id, command, next_start, shed_enabled) SELECT 'DR', '{true}', now(), false",
+    "behind": "state_id, command, priority) SELECT 'AW', '{true}', 9",
+}  # fmt: skip
+
+
+class Touched:
+    """What was touched in long_task.task."""
+
+    rows_by_scan = 0
+    entries = 0
+    indexes: frozenset[str] = frozenset()
+
+
+@contextmanager
+def _touched(sql: Sql, watch: Sql) -> Iterator[Touched]:
+    before = _counts(sql, watch)
+    found = Touched()
+    yield found
+    after = _counts(sql, watch)
+    found.rows_by_scan = after.pop("") - before.pop("")
+    grown = {name: count - before[name] for name, count in after.items() if count > before[name]}
+    found.indexes = frozenset(grown)
+    found.entries = sum(grown.values())
+
+
+def _counts(sql: Sql, watch: Sql) -> dict[str, int]:
+    """Entries read of each index so far; under the empty name, the rows read without one."""
+    sql.rows("SELECT pg_stat_force_next_flush()")
+    return dict(
+        watch.rows(
+            "SELECT '', seq_tup_read FROM pg_stat_user_tables WHERE relid = 'long_task.task'::regclass"
+            " UNION ALL SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes"
+            " WHERE relid = 'long_task.task'::regclass"
+        )
+    )
+
+
+@pytest.fixture
+def planned_early(database: Database) -> Node:
+    """A node whose session has made its plans while the table was empty."""
+    session = Sql(database.connect())
+    node = Node(session)
+    for _ in range(8):
+        task_id = session.insert(max_attempts=2, retry_delay="0")
+        delayed = session.insert()
+        session.force(delayed, state_id="AD", start_after="2020-01-01")
+        template = session.insert(state_id="DR", next_start="2020-01-01")
+        node.sync(lease=1e6, known=[])
+        for attempt in (1, 2):
+            node.sync(ended(task_id, attempt, exit_code=1), ended(delayed))
+        session.run("DELETE FROM long_task.task WHERE id = %s", template)
+        node.sync(ended(4711))
+        session.run("TRUNCATE long_task.task")
+    return node
+
+
+def _gather(people: Sql, others: Iterable[str]) -> None:
+    for other in others:
+        people.run(f"INSERT INTO long_task.task ({other} FROM generate_series(1, {CROWD})")
+    with people.without_triggers():
+        people.run(
+            "INSERT INTO long_task.task (command, attempt, finished, state_id)"
+            f" SELECT '{{true}}', 1, now(), 'CS' FROM generate_series(1, {CROWD})"
+        )
+
+
+def test_a_call_touches_its_own_rows_however_many_others_there_are(
+    database: Database, planned_early: Node
+) -> None:
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    _gather(people, OTHERS.values())
+    own = [people.insert() for _ in range(3)]
+    delayed = people.insert()
+    people.force(delayed, state_id="AD", start_after="2020-01-01")
+    retried = people.insert(max_attempts=2, retry_delay="0")
+    node = planned_early
+    with _touched(node.sql, watch) as touched:
+        claimed = node.claim(free=5)
+        people.change(own[0], state_id="AC")
+        assert node.attend() == [(own[0], 1, "kill")]
+        answer = node.sync(
+            *(ended(task_id, exit_code=1) for task_id in claimed), free=1, lease=60
+        )
+    assert sorted(claimed) == sorted([*own, delayed, retried])
+    assert [order.task_id for order in answer.start] == [retried]
+    assert touched.rows_by_scan == 0
+    assert {"task_ready", "task_delayed", "task_pkey"} <= touched.indexes
+    # Seven rows are claimed, reported or released; each is looked up a few times.
+    assert touched.entries < 200
+
+
+def test_an_idle_call_touches_next_to_nothing(database: Database, planned_early: Node) -> None:
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    _gather(people, (other for kind, other in OTHERS.items() if kind != "behind"))
+    with _touched(planned_early.sql, watch) as touched:
+        assert planned_early.sync(lease=1000).start == []
+    assert touched.rows_by_scan == 0
+    assert touched.entries < 10
