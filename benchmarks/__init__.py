@@ -1,1 +1,1 @@
-"""How fast and how small: ``python -m benchmarks``, ratios measured in one run beside other tools."""
+"""How fast and how small: ``python -m benchmarks``; ratios to other tools in the same run."""

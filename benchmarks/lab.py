@@ -1,4 +1,4 @@
-"""The place where things are measured: an embedded PostgreSQL of its own, and nodes as people run them."""
+"""Where things are measured: an embedded PostgreSQL of its own, and nodes as people run them."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class NodeProcess(NamedTuple):
 
 
 class Lab:
-    """An empty database with the schema; the server's settings are PostgreSQL's defaults, fsync on."""
+    """A database with the schema; the server's settings are PostgreSQL's defaults, fsync on."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -52,10 +52,10 @@ class Lab:
         """Stop the server."""
         self._pg_tasks("stop")
 
-    def connect(self, **options: str) -> Connection:
-        """An autocommitting connection of a person."""
-        connection = psycopg2.connect(self.dsn, **options)
-        connection.autocommit = True
+    def connect(self, *, autocommit: bool = True) -> Connection:
+        """A connection of a person."""
+        connection: Connection = psycopg2.connect(self.dsn)
+        connection.autocommit = autocommit
         return connection
 
     def ask(self, statement: str, *values: object) -> Any:
@@ -93,9 +93,10 @@ class Lab:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)
 
-    def tool(self, name: str, *words: str, **environment: str) -> str:
-        """What a program of PostgreSQL prints, such as pgbench, run against the database."""
-        return _run([str(self.bin_dir / name), *words, self.dsn], self._environment | environment)
+    def pgbench(self, *words: str, options: str = "") -> str:
+        """What pgbench prints. ``options`` are server settings as of ``PGOPTIONS``."""
+        environment = self._environment | {"PGOPTIONS": options}
+        return _run([str(self.bin_dir / "pgbench"), *words, self.dsn], environment)
 
     def _pg_tasks(self, action: str) -> str:
         words = [sys.executable, "-m", "pg_tasks", "db", action, "--data-dir", str(self._data_dir)]

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TypeAlias
 
 TRUE = "/bin/true"
+GNU_PARALLEL = "GNU parallel"
+Peer: TypeAlias = Callable[[int, int], float]
+"""Count, at once -> seconds."""
 
 
 def xargs(count: int, parallel: int) -> float:
@@ -22,16 +25,16 @@ def gnu_parallel(count: int, parallel: int) -> float:
 
 
 def posix_spawn(count: int, parallel: int) -> float:
-    """Seconds that spawning and reaping alone take, from one Python process and nothing around it."""
+    """Seconds that spawning and reaping alone take, from one Python process."""
     words = [sys.executable, "-S", __file__, str(count), str(parallel)]
     return float(subprocess.run(words, capture_output=True, check=True, text=True).stdout)
 
 
-def present() -> dict[str, Callable[[int, int], float]]:
-    """The peers that this machine has."""
-    peers = {f"{xargs.__name__}": xargs, "posix_spawn": posix_spawn}
+def present() -> dict[str, Peer]:
+    """The peers that this machine has, by name."""
+    peers: dict[str, Peer] = {"xargs -P": xargs, "raw posix_spawn": posix_spawn}
     if shutil.which("parallel"):
-        peers["GNU parallel"] = gnu_parallel
+        peers[GNU_PARALLEL] = gnu_parallel
     return peers
 
 
@@ -58,4 +61,3 @@ def _flat(count: int, parallel: int) -> float:
 
 if __name__ == "__main__":
     sys.stdout.write(str(_flat(int(sys.argv[1]), int(sys.argv[2]))))
-    assert Path(TRUE).exists()

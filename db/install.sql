@@ -43,17 +43,19 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- the clock once or more often, and only a stable function lets WHERE finished > clock() use an index.
 CREATE OR REPLACE FUNCTION long_task.clock()
 RETURNS timestamptz
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT clock_timestamp()
+BEGIN
+  RETURN clock_timestamp();
+END
 $$;
 
 COMMENT ON FUNCTION long_task.clock() IS
   'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clock', 'pg_tasks', 'changelog.xml', NOW(), 2, '9:1c6d0bda239189ae6dc7304ee82cd241', 'sqlFile path=procedures/clock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clock', 'pg_tasks', 'changelog.xml', NOW(), 2, '9:a3faa4ec71ea9d4f1aacfafc91fa4e80', 'sqlFile path=procedures/clock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0002_task_state::pg_tasks
 
@@ -370,11 +372,12 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
 RETURNS json
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT json_build_object(
+BEGIN
+  RETURN json_build_object(
     'task_id', p_task.id,
     'attempt', p_task.attempt,
     'group_id', p_task.group_id,
@@ -385,13 +388,14 @@ AS $$
     'stdin', p_task.stdin,
     'timeout', extract(epoch FROM p_task.timeout),
     'kill_grace', extract(epoch FROM p_task.kill_grace)
-  )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in; durations in seconds.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:12f514f7de66244d2edb5558e8adc49e', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:67dcb09583787e4ed38d60d4eb26548d', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/retry_delay_after::pg_tasks
 
@@ -415,13 +419,16 @@ AS $$
     s.delay * 2 ^ LEAST(p_failures - 1, 40),
     GREATEST(s.delay, 86400)
   ))
-  FROM (SELECT extract(epoch FROM p_delay)::double precision AS delay) AS s
+  FROM (
+    -- Fields of different signs can make it negative, though it compares as positive.
+    SELECT GREATEST(extract(epoch FROM p_delay), 0)::double precision AS delay
+  ) AS s
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS
   'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:c19361a70f32773b634893e32e1d094a', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:4f2dcccf6c542a9f2365ad909b9ee177', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse::pg_tasks
 
@@ -537,39 +544,43 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- twice, does no harm.
 CREATE OR REPLACE FUNCTION long_task.attend_attempts(p_worker_id integer)
 RETURNS json
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
-  SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
-  FROM (
-    SELECT
-      t.id AS task_id,
-      t.attempt,
-      CASE t.state_id
-        WHEN 'AS' THEN 'stop'
-        WHEN 'AC' THEN 'kill'
-        ELSE 'leave'
-      END AS what
-    FROM long_task.task AS t
-    WHERE t.running_on = p_worker_id
-      AND t.state_id <> 'AE'
-    UNION ALL
-    SELECT
-      d.task_id,
-      d.attempt,
-      'kill'
-    FROM long_task.deleted_attempt AS d
-    WHERE d.worker_id = p_worker_id
-  ) AS a
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
+    FROM (
+      SELECT
+        t.id AS task_id,
+        t.attempt,
+        CASE t.state_id
+          WHEN 'AS' THEN 'stop'
+          WHEN 'AC' THEN 'kill'
+          ELSE 'leave'
+        END AS what
+      FROM long_task.task AS t
+      WHERE t.running_on = p_worker_id
+        AND t.state_id <> 'AE'
+      UNION ALL
+      SELECT
+        d.task_id,
+        d.attempt,
+        'kill'
+      FROM long_task.deleted_attempt AS d
+      WHERE d.worker_id = p_worker_id
+    ) AS a
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:2f00f026bb5676e474b3af391fdf62e8', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:44bbaf191b66c248a95b352b5a8f0b63', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -948,7 +959,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
 --
 -- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
--- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id. A row that a person holds in an
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, so in any order. A row that a person holds in an
 --            open transaction is passed over: its report is returned, to be handed in again, instead of
 --            holding up all others.
 -- Raises     nothing
@@ -957,7 +968,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
--- and keep it: planning these statements costs as much as running them.
+-- and keep it: planning these statements costs as much as running them. Locking, history and update
+-- are one statement for the same reason; what is locked is the newest version of a row, and the verdict is
+-- about that one.
 --
 -- Returns the reports that have to be handed in again, as an array of task ids.
 CREATE OR REPLACE FUNCTION long_task.finish_attempts(
@@ -979,22 +992,13 @@ DECLARE
   v_node      text;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
-  v_ready     record;
+  v_ready     bigint[];
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
-    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    JOIN long_task.task AS t ON t.id = r.task_id
-    WHERE t.running_on = p_worker_id
-      AND t.attempt = r.attempt
-    ORDER BY t.id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
-  );
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
 
-  FOR v_ready IN WITH report AS MATERIALIZED (
+  WITH report AS MATERIALIZED (
     SELECT
       t.id,
       t.group_id,
@@ -1027,7 +1031,8 @@ BEGIN
       result         text
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.id = ANY (v_ids)
+    WHERE t.running_on = p_worker_id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -1087,17 +1092,19 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.state_id, t.group_id, t.worker_id
+    RETURNING t.id, t.state_id
   )
-  SELECT DISTINCT
-    e.group_id,
-    e.worker_id
-  FROM ended AS e
-  WHERE e.state_id IN ('AW', 'AD')
-  LOOP
-    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
-  END LOOP;
+  SELECT
+    COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
+  INTO v_ids, v_ready
+  FROM ended AS e;
 
+  IF v_ready IS NOT NULL THEN
+    PERFORM long_task.announce(t.group_id, t.worker_id)
+    FROM long_task.task AS t
+    WHERE t.id = ANY (v_ready);
+  END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;
@@ -1150,7 +1157,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:22d250407650c31761be83fc8b1df924', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:a182316e0e6791ce13707e7b381a3e7e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -1373,13 +1380,17 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
-  INSERT INTO long_task.worker_lease (worker_id, group_id)
-  VALUES (p_worker_id, p_group_id)
-  ON CONFLICT DO NOTHING;
-  SELECT l.* INTO v_lease
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-  FOR UPDATE;
+  -- Again, if a person deleted the worker while its row was waited for.
+  LOOP
+    INSERT INTO long_task.worker_lease (worker_id, group_id)
+    VALUES (p_worker_id, p_group_id)
+    ON CONFLICT DO NOTHING;
+    SELECT l.* INTO v_lease
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+    FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
 
   v_now := long_task.clock();
   v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
@@ -1418,7 +1429,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:c01772d0ff4237f3e2d82eeb62fa6e37', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:bd2bfafa06d03817f622cc241dca9ff8', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 

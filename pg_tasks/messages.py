@@ -72,7 +72,7 @@ class Fence(NamedTuple):
 
 
 class Started(NamedTuple):
-    """The process exists. Left out when its end is reported in the same frame."""
+    """The process exists. Left out for one that has ended within some milliseconds."""
 
     task_id: int
     attempt: int

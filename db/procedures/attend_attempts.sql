@@ -8,33 +8,37 @@
 -- twice, does no harm.
 CREATE OR REPLACE FUNCTION long_task.attend_attempts(p_worker_id integer)
 RETURNS json
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
-  SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
-  FROM (
-    SELECT
-      t.id AS task_id,
-      t.attempt,
-      CASE t.state_id
-        WHEN 'AS' THEN 'stop'
-        WHEN 'AC' THEN 'kill'
-        ELSE 'leave'
-      END AS what
-    FROM long_task.task AS t
-    WHERE t.running_on = p_worker_id
-      AND t.state_id <> 'AE'
-    UNION ALL
-    SELECT
-      d.task_id,
-      d.attempt,
-      'kill'
-    FROM long_task.deleted_attempt AS d
-    WHERE d.worker_id = p_worker_id
-  ) AS a
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
+    FROM (
+      SELECT
+        t.id AS task_id,
+        t.attempt,
+        CASE t.state_id
+          WHEN 'AS' THEN 'stop'
+          WHEN 'AC' THEN 'kill'
+          ELSE 'leave'
+        END AS what
+      FROM long_task.task AS t
+      WHERE t.running_on = p_worker_id
+        AND t.state_id <> 'AE'
+      UNION ALL
+      SELECT
+        d.task_id,
+        d.attempt,
+        'kill'
+      FROM long_task.deleted_attempt AS d
+      WHERE d.worker_id = p_worker_id
+    ) AS a
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS

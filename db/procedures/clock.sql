@@ -10,11 +10,13 @@
 -- the clock once or more often, and only a stable function lets WHERE finished > clock() use an index.
 CREATE OR REPLACE FUNCTION long_task.clock()
 RETURNS timestamptz
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT clock_timestamp()
+BEGIN
+  RETURN clock_timestamp();
+END
 $$;
 
 COMMENT ON FUNCTION long_task.clock() IS

@@ -1,7 +1,7 @@
 -- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
 --
 -- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
--- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id. A row that a person holds in an
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, so in any order. A row that a person holds in an
 --            open transaction is passed over: its report is returned, to be handed in again, instead of
 --            holding up all others.
 -- Raises     nothing
@@ -10,7 +10,9 @@
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
--- and keep it: planning these statements costs as much as running them.
+-- and keep it: planning these statements costs as much as running them. Locking, history and update
+-- are one statement for the same reason; what is locked is the newest version of a row, and the verdict is
+-- about that one.
 --
 -- Returns the reports that have to be handed in again, as an array of task ids.
 CREATE OR REPLACE FUNCTION long_task.finish_attempts(
@@ -32,22 +34,13 @@ DECLARE
   v_node      text;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
-  v_ready     record;
+  v_ready     bigint[];
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
-    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    JOIN long_task.task AS t ON t.id = r.task_id
-    WHERE t.running_on = p_worker_id
-      AND t.attempt = r.attempt
-    ORDER BY t.id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
-  );
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
 
-  FOR v_ready IN WITH report AS MATERIALIZED (
+  WITH report AS MATERIALIZED (
     SELECT
       t.id,
       t.group_id,
@@ -80,7 +73,8 @@ BEGIN
       result         text
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.id = ANY (v_ids)
+    WHERE t.running_on = p_worker_id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -140,17 +134,19 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.state_id, t.group_id, t.worker_id
+    RETURNING t.id, t.state_id
   )
-  SELECT DISTINCT
-    e.group_id,
-    e.worker_id
-  FROM ended AS e
-  WHERE e.state_id IN ('AW', 'AD')
-  LOOP
-    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
-  END LOOP;
+  SELECT
+    COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
+  INTO v_ids, v_ready
+  FROM ended AS e;
 
+  IF v_ready IS NOT NULL THEN
+    PERFORM long_task.announce(t.group_id, t.worker_id)
+    FROM long_task.task AS t
+    WHERE t.id = ANY (v_ready);
+  END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;

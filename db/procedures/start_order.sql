@@ -5,11 +5,12 @@
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
 RETURNS json
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT json_build_object(
+BEGIN
+  RETURN json_build_object(
     'task_id', p_task.id,
     'attempt', p_task.attempt,
     'group_id', p_task.group_id,
@@ -20,7 +21,8 @@ AS $$
     'stdin', p_task.stdin,
     'timeout', extract(epoch FROM p_task.timeout),
     'kill_grace', extract(epoch FROM p_task.kill_grace)
-  )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS

@@ -47,11 +47,10 @@ class Keeper:
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def start_next(self) -> Capture | None:
-        """Start the one that has waited longest.
+    def start_next(self) -> Attempt | None:
+        """Start the one that has waited longest; ``settle`` it when it has lived for a while.
 
-        Returns its output, for ``outputs`` as soon as it is watched. None: it could not be started,
-        and the news say why.
+        None: it could not be started, and the news say why.
         """
         key, start = next(iter(self._waiting.items()))
         del self._waiting[key]
@@ -74,11 +73,22 @@ class Keeper:
         )
         self.attempts[key] = attempt
         self._mains[spawned.pid] = attempt
-        self.news.append(Started(key[0], key[1], spawned.pid))
         for kill in early:
             attempt.escalation.kill(kill.reason, kill.delay, kill.grace, started)
         self._deadlines.put(attempt)
-        return attempt.capture
+        return attempt
+
+    def lives(self, attempt: Attempt) -> bool:
+        """Whether its end has yet to be told."""
+        return self.attempts.get((attempt.task_id, attempt.attempt)) is attempt
+
+    def settle(self, attempt: Attempt) -> int:
+        """It lives: say so. Returns the output to be watched; -1: it is closed."""
+        self.news.append(Started(attempt.task_id, attempt.attempt, attempt.pid))
+        fd = attempt.capture.fd
+        if fd >= 0:
+            self.outputs[fd] = attempt.capture
+        return fd
 
     def read_outputs(self, ready: Iterable[int]) -> None:
         """Read once from each output that is ready; other descriptors are left alone."""

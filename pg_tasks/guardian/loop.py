@@ -8,7 +8,7 @@ from signal import SIGCHLD
 from typing import NoReturn
 
 from pg_tasks.errors import ProtocolError
-from pg_tasks.guardian.capture import Capture
+from pg_tasks.guardian.attempt import Attempt
 from pg_tasks.guardian.channel import Channel
 from pg_tasks.guardian.keeper import Keeper, Key
 from pg_tasks.guardian.kernel import BoottimeAlarm, boottime, signal_descriptor
@@ -28,8 +28,8 @@ from pg_tasks.messages import (
 
 _STARTS = 8
 """Of one turn: each takes some 0.3 ms, in which nobody is reaped or killed."""
-_UNWATCHED = 0.02
-"""Seconds for which a new process's output is left in its pipe."""
+_YOUNG = 0.02
+"""Seconds for which nothing is said of a new process, and its output is left in its pipe."""
 _SIGINFO_SIZE = 128
 
 
@@ -40,7 +40,7 @@ class Loop:
         """``parent``: the node's pid; its end ends the loop, even if somebody holds its socket."""
         self._channel = channel
         self._keeper = keeper
-        self._unwatched: deque[tuple[float, Capture]] = deque()
+        self._young: deque[tuple[float, Attempt]] = deque()
         self._deadline = inf
         self._fenced = False
         self._dying: set[Key] = set()
@@ -79,7 +79,7 @@ class Loop:
         if self._keeper.next_deadline() <= now:
             self._keeper.reap()
             self._keeper.escalate_due(now)
-        self._watch_outputs(now)
+        self._settle_some(now)
         self._tell()
 
     def _patience(self) -> float:
@@ -87,8 +87,8 @@ class Loop:
         if self._keeper.has_waiting():
             return 0
         when = self._keeper.next_deadline()
-        if self._unwatched:
-            when = min(when, self._unwatched[0][0])
+        if self._young:
+            when = min(when, self._young[0][0])
         return max(when - boottime(), 0) if when < inf else -1
 
     def _read_requests(self) -> bool:
@@ -146,20 +146,21 @@ class Loop:
             now = boottime()
             if now >= self._deadline or not self._keeper.has_waiting():
                 return
-            capture = self._keeper.start_next()
-            if capture is not None:
-                self._unwatched.append((now + _UNWATCHED, capture))
+            attempt = self._keeper.start_next()
+            if attempt is not None:
+                self._young.append((now + _YOUNG, attempt))
 
-    def _watch_outputs(self, now: float) -> None:
-        """A process that ends within milliseconds never gets this far: its end reads its output."""
-        while self._unwatched:
-            when, capture = self._unwatched[0]
-            if capture.fd >= 0:
+    def _settle_some(self, now: float) -> None:
+        """A process that ends within milliseconds never gets this far: its end says it all."""
+        while self._young:
+            when, attempt = self._young[0]
+            if self._keeper.lives(attempt):
                 if when > now:
                     return
-                self._epoll.register(capture.fd, select.EPOLLIN)
-                self._keeper.outputs[capture.fd] = capture
-            self._unwatched.popleft()
+                fd = self._keeper.settle(attempt)
+                if fd >= 0:
+                    self._epoll.register(fd, select.EPOLLIN)
+            self._young.popleft()
 
     def _tell(self) -> None:
         news = self._take_news()
@@ -178,13 +179,6 @@ class Loop:
 
     def _take_news(self) -> list[News]:
         news, self._keeper.news = self._keeper.news, []
-        ended = {(item.task_id, item.attempt) for item in news if isinstance(item, Ended)}
-        if ended:
-            news = [
-                item
-                for item in news
-                if not (isinstance(item, Started) and (item.task_id, item.attempt) in ended)
-            ]
         if self._killed_by_fence is not None:
             self._dying &= self._keeper.attempts.keys()
             if not self._dying:

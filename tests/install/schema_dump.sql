@@ -38,32 +38,36 @@ $$;
 COMMENT ON FUNCTION long_task.announce_tasks() IS 'Trigger: wake the nodes that inserted tasks are waiting for.';
 
 CREATE FUNCTION long_task.attend_attempts(p_worker_id integer) RETURNS json
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
-  SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
-  FROM (
-    SELECT
-      t.id AS task_id,
-      t.attempt,
-      CASE t.state_id
-        WHEN 'AS' THEN 'stop'
-        WHEN 'AC' THEN 'kill'
-        ELSE 'leave'
-      END AS what
-    FROM long_task.task AS t
-    WHERE t.running_on = p_worker_id
-      AND t.state_id <> 'AE'
-    UNION ALL
-    SELECT
-      d.task_id,
-      d.attempt,
-      'kill'
-    FROM long_task.deleted_attempt AS d
-    WHERE d.worker_id = p_worker_id
-  ) AS a
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
+    FROM (
+      SELECT
+        t.id AS task_id,
+        t.attempt,
+        CASE t.state_id
+          WHEN 'AS' THEN 'stop'
+          WHEN 'AC' THEN 'kill'
+          ELSE 'leave'
+        END AS what
+      FROM long_task.task AS t
+      WHERE t.running_on = p_worker_id
+        AND t.state_id <> 'AE'
+      UNION ALL
+      SELECT
+        d.task_id,
+        d.attempt,
+        'kill'
+      FROM long_task.deleted_attempt AS d
+      WHERE d.worker_id = p_worker_id
+    ) AS a
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(p_worker_id integer) IS 'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
@@ -304,10 +308,12 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
 
 CREATE FUNCTION long_task.clock() RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT clock_timestamp()
+BEGIN
+  RETURN clock_timestamp();
+END
 $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
@@ -375,22 +381,13 @@ DECLARE
   v_node      text;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
-  v_ready     record;
+  v_ready     bigint[];
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
-    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    JOIN long_task.task AS t ON t.id = r.task_id
-    WHERE t.running_on = p_worker_id
-      AND t.attempt = r.attempt
-    ORDER BY t.id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
-  );
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
 
-  FOR v_ready IN WITH report AS MATERIALIZED (
+  WITH report AS MATERIALIZED (
     SELECT
       t.id,
       t.group_id,
@@ -423,7 +420,8 @@ BEGIN
       result         text
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.id = ANY (v_ids)
+    WHERE t.running_on = p_worker_id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -483,17 +481,19 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.state_id, t.group_id, t.worker_id
+    RETURNING t.id, t.state_id
   )
-  SELECT DISTINCT
-    e.group_id,
-    e.worker_id
-  FROM ended AS e
-  WHERE e.state_id IN ('AW', 'AD')
-  LOOP
-    PERFORM long_task.announce(v_ready.group_id, v_ready.worker_id);
-  END LOOP;
+  SELECT
+    COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
+  INTO v_ids, v_ready
+  FROM ended AS e;
 
+  IF v_ready IS NOT NULL THEN
+    PERFORM long_task.announce(t.group_id, t.worker_id)
+    FROM long_task.task AS t
+    WHERE t.id = ANY (v_ready);
+  END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;
@@ -670,13 +670,17 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
-  INSERT INTO long_task.worker_lease (worker_id, group_id)
-  VALUES (p_worker_id, p_group_id)
-  ON CONFLICT DO NOTHING;
-  SELECT l.* INTO v_lease
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-  FOR UPDATE;
+  -- Again, if a person deleted the worker while its row was waited for.
+  LOOP
+    INSERT INTO long_task.worker_lease (worker_id, group_id)
+    VALUES (p_worker_id, p_group_id)
+    ON CONFLICT DO NOTHING;
+    SELECT l.* INTO v_lease
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+    FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
 
   v_now := long_task.clock();
   v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
@@ -972,7 +976,10 @@ CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval
     s.delay * 2 ^ LEAST(p_failures - 1, 40),
     GREATEST(s.delay, 86400)
   ))
-  FROM (SELECT extract(epoch FROM p_delay)::double precision AS delay) AS s
+  FROM (
+    -- Fields of different signs can make it negative, though it compares as positive.
+    SELECT GREATEST(extract(epoch FROM p_delay), 0)::double precision AS delay
+  ) AS s
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
@@ -1245,10 +1252,11 @@ COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live proc
 COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
 
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT json_build_object(
+BEGIN
+  RETURN json_build_object(
     'task_id', p_task.id,
     'attempt', p_task.attempt,
     'group_id', p_task.group_id,
@@ -1259,7 +1267,8 @@ CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     'stdin', p_task.stdin,
     'timeout', extract(epoch FROM p_task.timeout),
     'kill_grace', extract(epoch FROM p_task.kill_grace)
-  )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';

@@ -131,7 +131,7 @@ def test_connections_cut_at_random_moments_lose_nothing_and_double_nothing(
     start_node(1, 0, 8)
     seconds = [0.0, 0.01, 0.03]
     ids = tasks.add_many(
-        [program("witness", tmp_path, seconds[n % 3], n % 2) for n in range(150)],
+        [program("witness", tmp_path, seconds[n % 3], n % 2) for n in range(80)],
         max_attempts=3,
         retry_delay=delay,
     )
@@ -147,7 +147,7 @@ def test_connections_cut_at_random_moments_lose_nothing_and_double_nothing(
 
     wait_until(cut_and_look, describe="every task to end", limit=120)
     rows = tasks.all_ended()
-    assert [(row.state_id, row.attempt) for row in rows] == [("CS", 1), ("CF", 3)] * 75
+    assert [(row.state_id, row.attempt) for row in rows] == [("CS", 1), ("CF", 3)] * 40
     check_witnesses(tmp_path, ids, tasks)
 
 

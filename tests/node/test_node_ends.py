@@ -3,8 +3,6 @@
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.node.conftest import StartNode
 from tests.node.running_node import RunningNode
 from tests.node.tasks import Tasks, shell
@@ -70,13 +68,27 @@ def test_of_ten_thousand_quick_failures_none_is_taken_for_a_success(
     assert [tuple(row) for row in counted] == [("CF", 3, "exit code 3", 3, 10_000)]
 
 
-@pytest.fixture
-def files(node: RunningNode) -> Path:
+NOT_TO_BE_STARTED: list[tuple[list[str], dict[str, object], str]] = [
+    (["no-such-program"], {}, "command not found: no-such-program"),
+    (["./no-such-file"], {}, "command not found: ./no-such-file"),
+    (["./dangling"], {}, "command not found: ./dangling"),
+    (["./plain"], {}, "not executable: ./plain"),
+    (["./nonsense"], {}, "not executable: ./nonsense"),
+    (["./empty"], {}, "not executable: ./empty"),
+    (["./"], {}, "not executable: ./"),
+    (["./orphan"], {}, "'/no/such/interpreter', which does not exist"),
+    (["./crlf"], {}, "'/bin/sh"),
+    (["true"], {"cwd": "missing"}, "working directory does not exist: missing"),
+    (["true"], {"cwd": "plain"}, "working directory is not a directory: plain"),
+    (["true", "x" * 200_000], {}, "too long"),
+    (["true"], {"env": {"LONG": "x" * 200_000}}, "too long"),
+    (["true"], {"env": {"PATH": "/nowhere"}}, "command not found: true"),
+]
+
+
+def make_files(place: Path) -> None:
     """Files that cannot be executed, each for its own reason."""
-    place = node.root
-    (place / "plain").write_text("no program")
-    (place / "closed").write_text("#!/bin/sh\n")
-    (place / "closed").chmod(0o644)
+    (place / "plain").write_text("#!/bin/sh\n")
     (place / "nonsense").write_text("\x00\x01 no program")
     (place / "orphan").write_text("#!/no/such/interpreter\n")
     (place / "crlf").write_text("#!/bin/sh\r\necho x\n")
@@ -84,44 +96,22 @@ def files(node: RunningNode) -> Path:
     (place / "dangling").symlink_to("nowhere")
     for name in ("nonsense", "orphan", "crlf", "empty"):
         (place / name).chmod(0o755)
-    return place
 
 
-@pytest.mark.parametrize(
-    ("command", "columns", "said"),
-    [
-        (["no-such-program"], {}, "command not found: no-such-program"),
-        (["./no-such-file"], {}, "command not found: ./no-such-file"),
-        (["./dangling"], {}, "command not found: ./dangling"),
-        (["./plain"], {}, "not executable: ./plain"),
-        (["./closed"], {}, "not executable: ./closed"),
-        (["./nonsense"], {}, "not executable: ./nonsense"),
-        (["./empty"], {}, "not executable: ./empty"),
-        (["./"], {}, "not executable: ./"),
-        (["./orphan"], {}, "'/no/such/interpreter', which does not exist"),
-        (["./crlf"], {}, "'/bin/sh"),
-        (["true"], {"cwd": "missing"}, "working directory does not exist: missing"),
-        (["true"], {"cwd": "plain"}, "working directory is not a directory: plain"),
-        (["true", "x" * 200_000], {}, "too long"),
-        (["true"], {"env": {"LONG": "x" * 200_000}}, "too long"),
-        (["true"], {"env": {"PATH": "/nowhere"}}, "command not found: true"),
-    ],
-)
-def test_what_cannot_be_started_fails_with_a_reason(
-    node: RunningNode,
-    tasks: Tasks,
-    files: Path,
-    command: list[str],
-    columns: dict[str, object],
-    said: str,
+def test_what_cannot_be_started_fails_with_a_reason_and_disturbs_nobody(
+    node: RunningNode, tasks: Tasks
 ) -> None:
-    task = tasks.add(command, **columns)
-    row = tasks.ended(task)
-    assert (row.state_id, row.exit_code, row.signal) == ("CF", None, None)
-    assert said in row.error
-    (run,) = tasks.runs(task)
-    assert (run.pid, run.error) == (None, row.error)
-    assert tasks.ended(tasks.add(["true"])).state_id == "CS"
+    make_files(node.root)
+    ids = []
+    for command, columns, _ in NOT_TO_BE_STARTED:
+        ids += [tasks.add(command, **columns), tasks.add(["true"])]
+    for task, (_, _, said) in zip(ids[::2], NOT_TO_BE_STARTED, strict=True):
+        row = tasks.ended(task)
+        assert (row.state_id, row.exit_code, row.signal) == ("CF", None, None)
+        assert said in row.error
+        (run,) = tasks.runs(task)
+        assert (run.pid, run.error) == (None, row.error)
+    assert {tasks.ended(task).state_id for task in ids[1::2]} == {"CS"}
 
 
 def test_what_cannot_be_started_is_retried_like_any_failure(

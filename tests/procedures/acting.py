@@ -16,6 +16,29 @@ LEASE = 30.0
 RECOVERY_DELAY = 5.0
 STATES = ("DR", "AW", "AD", "AB", "AE", "AS", "AC", "CS", "CF", "CC")
 EXECUTING = ("AE", "AS", "AC")
+ALLOWED = {
+    ("DR", "AW"): "AW",
+    ("AB", "AW"): "AW",
+    ("AD", "AW"): "AD",  # its time has not come: that is what makes it AD
+    ("AW", "AC"): "CC",
+    ("AD", "AC"): "CC",
+    ("AB", "AC"): "CC",
+    ("AE", "AS"): "AS",
+    ("AE", "AC"): "AC",
+    ("AS", "AC"): "AC",
+    ("AE", "CS"): "CS",
+    ("AE", "CF"): "CF",
+    ("AS", "CS"): "CS",
+    ("AS", "CF"): "CF",
+    ("CS", "AW"): "AW",
+    ("CF", "AW"): "AW",
+    ("CC", "AW"): "AW",
+    ("CS", "DR"): "DR",
+    ("CF", "DR"): "DR",
+    ("CC", "DR"): "DR",
+    **{(state, state): state for state in STATES},
+}
+"""What becomes of a task if a person writes the second state over the first; all else is refused."""
 
 
 class Refusal(NamedTuple):

@@ -9,6 +9,14 @@ from tests.procedures.acting import Node, Sql
 from tests.servers import Clock, Database, Server
 
 START = "2030-05-06 07:08:09+00:00"
+_EMPTY = """
+SET session_replication_role = replica;
+TRUNCATE
+  long_task.task, long_task.task_run, long_task.worker_lease, long_task.worker_stop,
+  long_task.deleted_attempt
+CASCADE;
+UPDATE test_clock.state SET frozen = NULL, shift = '0';
+"""
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,24 @@ def connection(
     yield connection
     connection.rollback()
     connection.notices.clear()
+
+
+@pytest.fixture(scope="session")
+def committed_databases() -> dict[int, Database]:
+    """One for each server, emptied after each test: making one takes longer than most tests."""
+    return {}
+
+
+@pytest.fixture
+def database(server: Server, committed_databases: dict[int, Database]) -> Iterator[Database]:
+    """A database for what takes several sessions, or notifications."""
+    if id(server) not in committed_databases:
+        committed_databases[id(server)] = server.create_database()
+    database = committed_databases[id(server)]
+    yield database
+    database.close()
+    Sql(database.connect()).run(_EMPTY)
+    database.close()
 
 
 @pytest.fixture

@@ -33,7 +33,9 @@ def test_no_schedule_can_stop_a_node(
         )  # fmt: skip
     waiting = sql.insert(priority=-1)
     assert waiting in node.claim(free=100)
-    assert sql.value("SELECT count(*) FROM long_task.task WHERE next_start <= long_task.clock()") == 0
+    assert (
+        sql.value("SELECT count(*) FROM long_task.task WHERE next_start <= long_task.clock()") == 0
+    )
 
 
 def test_a_schedule_that_is_due_is_not_checked_for_its_zone_again(sql: Sql, node: Node) -> None:
@@ -45,7 +47,15 @@ def test_a_schedule_that_is_due_is_not_checked_for_its_zone_again(sql: Sql, node
 
 
 def test_no_interval_can_stop_a_node(sql: Sql, node: Node) -> None:
-    values = ["0", "1 microsecond", "100 years", "1200 months", "36000 days", MIXED, "-1 year 361 days"]
+    values = [
+        "0",
+        "1 microsecond",
+        "100 years",
+        "1200 months",
+        "36000 days",
+        MIXED,
+        "-1 year 361 days",
+    ]
     for value in values:
         sql.insert(kill_grace=value, retry_delay=value, max_attempts=2147483647)
     for value in set(values) - {"0", MIXED}:
@@ -83,7 +93,7 @@ def test_the_ends_of_the_numbers_are_numbers(sql: Sql) -> None:
 
 
 def test_large_values_travel_whole(sql: Sql, node: Node) -> None:
-    megabytes = "ü\\\"\t" * 1_000_000
+    megabytes = 'ü\\"\t' * 1_000_000
     arguments = ["true", *(str(number) for number in range(20_000))]
     task_id = sql.insert(
         params={"p": megabytes}, env={"E": megabytes}, stdin=megabytes, command=arguments

@@ -67,6 +67,8 @@ def test_a_reference_by_foreign_key_holds_nothing_up(serving: Sql, person: Sql) 
     person.run("INSERT INTO note VALUES (%s)", task_id)
     assert node.claim() == [task_id]
     assert node.report(task_id) == []
+    person.connection.rollback()
+    serving.run("DROP TABLE note")
 
 
 def test_two_nodes_that_claim_at_once_never_get_the_same_task(
@@ -188,6 +190,7 @@ def test_a_worker_is_given_away_only_when_nobody_holds_a_row_of_its_tasks(
     node.claim()
     person.run(HOLD[0], task_id)
     database.clock.advance(LEASE + RECOVERY_DELAY)
+    serving.run("SET lock_timeout = '100ms'")
     statement = "SELECT * FROM long_task.lock_worker(1, 0, 1, 'n', 'h', 1, '1', 30, 5)"
     assert serving.refusal(statement).code == "55P03"
     person.connection.commit()

@@ -135,9 +135,7 @@ def test_claims_progress_and_ends_wake_nobody(person: Sql, ear: Ear) -> None:
     assert ear.heard() == set()
 
 
-def test_a_retry_and_a_release_wake_the_group(
-    person: Sql, ear: Ear, database: Database
-) -> None:
+def test_a_retry_and_a_release_wake_the_group(person: Sql, ear: Ear, database: Database) -> None:
     node = Node(person)
     task_id = person.insert(max_attempts=2)
     node.claim()

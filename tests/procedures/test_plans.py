@@ -100,9 +100,7 @@ def test_a_call_touches_its_own_rows_however_many_others_there_are(
         claimed = node.claim(free=5)
         people.change(own[0], state_id="AC")
         assert node.attend() == [(own[0], 1, "kill")]
-        answer = node.sync(
-            *(ended(task_id, exit_code=1) for task_id in claimed), free=1, lease=60
-        )
+        answer = node.sync(*(ended(task_id, exit_code=1) for task_id in claimed), free=1, lease=60)
     assert sorted(claimed) == sorted([*own, delayed, retried])
     assert [order.task_id for order in answer.start] == [retried]
     assert touched.rows_by_scan == 0

@@ -2,31 +2,9 @@
 
 import pytest
 
-from tests.procedures.acting import EXECUTING, STATES, Sql
+from tests.procedures.acting import ALLOWED, EXECUTING, STATES, Sql
 from tests.servers import Clock
 
-ALLOWED = {
-    ("DR", "AW"): "AW",
-    ("AB", "AW"): "AW",
-    ("AD", "AW"): "AD",  # its time has not come: that is what makes it AD
-    ("AW", "AC"): "CC",
-    ("AD", "AC"): "CC",
-    ("AB", "AC"): "CC",
-    ("AE", "AS"): "AS",
-    ("AE", "AC"): "AC",
-    ("AS", "AC"): "AC",
-    ("AE", "CS"): "CS",
-    ("AE", "CF"): "CF",
-    ("AS", "CS"): "CS",
-    ("AS", "CF"): "CF",
-    ("CS", "AW"): "AW",
-    ("CF", "AW"): "AW",
-    ("CC", "AW"): "AW",
-    ("CS", "DR"): "DR",
-    ("CF", "DR"): "DR",
-    ("CC", "DR"): "DR",
-    **{(state, state): state for state in STATES},
-}
 HINTS = {
     "DR": "From DR it can go to AW.",
     "AW": "From AW it can go to AC.",

@@ -1,0 +1,43 @@
+/* Says when it was started, when it ended, or when it was asked to end: seconds of CLOCK_MONOTONIC.
+ *
+ *   probe start        prints the time as the first thing it does
+ *   probe exit <ms>    waits, prints the time as the last thing it does
+ *   probe term         waits for SIGTERM, prints the time at which its handler ran
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct timespec now;
+
+static void say(void)
+{
+	char text[64];
+	int length = snprintf(text, sizeof text, "%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
+
+	_exit(write(1, text, length) == length ? 0 : 1);
+}
+
+static void on_term(int number)
+{
+	(void)number;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	say();
+}
+
+int main(int count, char **words)
+{
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (count > 1 && strcmp(words[1], "exit") == 0) {
+		usleep(1000 * atoi(words[2]));
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} else if (count > 1 && strcmp(words[1], "term") == 0) {
+		signal(SIGTERM, on_term);
+		for (;;)
+			pause();
+	}
+	say();
+}

@@ -1,0 +1,99 @@
+"""Size: memory of node and guardian, idle and with 1 000 processes; what an idle node costs."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.lab import Lab, NodeProcess, wait_until
+from benchmarks.report import Result, at_least, at_most, say
+
+NAME = "size"
+_RENEWAL = 10.0
+"""Seconds: the default of lease_renewal."""
+
+
+class Memory(NamedTuple):
+    """Of node and guardian together, in kB. Shared pages count whole in rss, in parts in pss."""
+
+    rss: float
+    pss: float
+
+
+def run(lab: Lab, *, small: bool) -> Iterator[Result]:
+    """A node with as many slots as it is to run processes."""
+    count, seconds = (200, 1.2 * _RENEWAL) if small else (1000, 3.3 * _RENEWAL)
+    lab.empty()
+    with lab.node(count, options="-c log_statement=all") as node:
+        time.sleep(1)
+        idle = _memory(node)
+        yield Result(NAME, "idle: RSS of node and guardian", idle.rss / 1024, "MB", at_most(80))
+        yield Result(NAME, "idle: PSS of node and guardian", idle.pss / 1024, "MB")
+        say(f"  watching an idle node for {seconds:.0f} s")
+        yield from _idleness(lab, node, seconds)
+        yield from _many(lab, node, count, idle)
+
+
+def _idleness(lab: Lab, node: NodeProcess, seconds: float) -> Iterator[Result]:
+    """CPU time of an idle node, and what it asks, by the server's own log of statements."""
+    backend = lab.ask("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pg_tasks %'")
+    size = "SELECT size FROM pg_stat_file(pg_current_logfile())"
+    offset, began = lab.ask(size), time.monotonic()
+    before = _cpu(node)
+    time.sleep(seconds)
+    share = (_cpu(node) - before) / (time.monotonic() - began)
+    said = "SELECT pg_read_file(pg_current_logfile(), %s, 100000000, true)"
+    mine = [
+        line
+        for line in str(lab.ask(said, offset)).splitlines()
+        if f"[{backend}]" in line and "statement:" in line
+    ]
+    # A renewal is the call that hands in a lease duration, the second last argument.
+    renewals = [line for line in mine if "long_task.sync" in line and ", 30.0, " in line]
+    yield Result(NAME, "idle: share of one core", share * 100, "%", at_most(0.2))
+    yield Result(NAME, "idle: lease renewals", len(renewals), "")
+    queries = len(mine) - len(renewals)
+    yield Result(NAME, "idle: queries beside the renewals", queries, "", at_most(0))
+
+
+def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Result]:
+    lab.ask(
+        "INSERT INTO long_task.task (state_id, command, kill_grace)"
+        " SELECT 'AW', '{sleep,600}', '5 s' FROM generate_series(1, %s)",
+        count,
+    )
+    wait_until(lambda: _processes(node) == count, pause=0.2)
+    time.sleep(1)
+    full = _memory(node)
+    yield Result(NAME, "full: processes at once", _processes(node), "", at_least(count))
+    yield Result(NAME, "full: RSS of node and guardian", full.rss / 1024, "MB")
+    each = (full.rss - idle.rss) / count
+    yield Result(NAME, "full: RSS more for each process", each, "kB", at_most(50))
+    yield Result(NAME, "full: PSS more for each process", (full.pss - idle.pss) / count, "kB")
+    began = time.monotonic()
+    lab.ask("UPDATE long_task.task SET state_id = 'AC' WHERE state_id = 'AE'")
+    active = "SELECT count(*) FROM long_task.task WHERE running_on IS NOT NULL"
+    wait_until(lambda: lab.ask(active) == 0, pause=0.05)
+    took = time.monotonic() - began
+    yield Result(NAME, "full: all cancelled in one UPDATE, until the last is gone", took, "s")
+
+
+def _processes(node: NodeProcess) -> int:
+    children = Path(f"/proc/{node.guardian}/task/{node.guardian}/children").read_text()
+    return len(children.split())
+
+
+def _memory(node: NodeProcess) -> Memory:
+    rss = pss = 0
+    for pid in node:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, _, value = line.partition(":")
+            rss += int(value.split()[0]) if name == "Rss" else 0
+            pss += int(value.split()[0]) if name == "Pss" else 0
+    return Memory(rss, pss)
+
+
+def _cpu(node: NodeProcess) -> float:
+    """Seconds that both have been on a processor, to the nanosecond."""
+    times = (Path(f"/proc/{pid}/schedstat").read_text().split()[0] for pid in node)
+    return sum(int(time_on_cpu) / 1e9 for time_on_cpu in times)

@@ -1,0 +1,300 @@
+"""Any sequence of what people, nodes, crashes and time can do keeps the promises.
+
+``PG_TASKS_MACHINE_EXAMPLES`` is the number of sequences on each server version.
+"""
+
+import json
+import os
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from tests.procedures.acting import ALLOWED, STATES, Sql, ended
+from tests.procedures.modelled_node import Key, ModelledNode
+from tests.servers import Clock
+
+EXAMPLES = int(os.environ.get("PG_TASKS_MACHINE_EXAMPLES", "100"))
+START = "2030-01-01 00:00:00+00:00"
+ANY = st.integers(min_value=0, max_value=1000)
+OFFSETS = st.sampled_from([None, -60, 5, 40, 3600])
+OUTCOMES: list[dict[str, object]] = [
+    {"exit_code": 0},
+    {"exit_code": 1},
+    {"exit_code": None, "signal": 15},
+    {"exit_code": None, "pid": None, "error": "no such file"},
+]
+# What a claim may take: the predicate of the two ready indexes for the workers of the machine.
+CLAIMABLE = (
+    "t.state_id = 'AW' AND t.running_on IS NULL AND COALESCE(t.worker_id = %s, t.group_id = 0)"
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Two workers, any number of people, in one transaction that is rolled back."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        connection.rollback()
+        self.sql = Sql(connection)
+        self.clock = Clock(connection)
+        self.clock.set(START)
+        self.now = 0.0
+        self.nodes = [ModelledNode(self.sql, 1), ModelledNode(self.sql, 2)]
+        self.attempts: dict[int, int] = {}
+        """The latest attempt of every task that ever was."""
+
+    # People
+
+    @rule(
+        state=st.sampled_from(["DR", "AW", "AW", "AW"]),
+        priority=st.integers(-1, 1),
+        worker=st.sampled_from([None, None, 1, 2, 3]),
+        attempts=st.integers(1, 3),
+        delay=st.sampled_from(["0", "0", "10 s", "1 hour"]),
+        offset=OFFSETS,
+    )
+    def insert(
+        self, state: str, priority: int, worker: int | None, attempts: int, delay: str, offset: Any
+    ) -> None:
+        self.sql.insert(
+            state_id=state, priority=priority, worker_id=worker, max_attempts=attempts,
+            retry_delay=delay, start_after=self._time(offset), group_id=9 if worker == 2 else 0,
+        )  # fmt: skip
+
+    @precondition(lambda self: self._ids())
+    @rule(number=ANY, wanted=st.sampled_from(STATES))
+    def write_state(self, number: int, wanted: str) -> None:
+        task_id = self._pick(number)
+        row = self.sql.whole(task_id)
+        state = self.sql.look(task_id)
+        if (state, wanted) not in ALLOWED:
+            statement = "UPDATE long_task.task SET state_id = %s WHERE id = %s"
+            assert self.sql.refusal(statement, wanted, task_id).code == "LT003"
+            assert self.sql.whole(task_id) == row
+            return
+        self.sql.change(task_id, state_id=wanted)
+        waiting = {"AW", "AD"}
+        found = self.sql.look(task_id)
+        assert found in (waiting if ALLOWED[state, wanted] in waiting else {ALLOWED[state, wanted]})
+
+    @precondition(lambda self: self._ids())
+    @rule(
+        number=ANY,
+        change=st.sampled_from(
+            ["start_after", "next_start", "worker_id", "priority", "max_attempts"]
+        ),
+        offset=OFFSETS,
+        value=st.integers(1, 3),
+    )
+    def write_column(self, number: int, change: str, offset: Any, value: int) -> None:
+        written = self._time(offset) if change in ("start_after", "next_start") else value
+        self.sql.change(self._pick(number), **{change: written})
+
+    @precondition(lambda self: self._ids())
+    @rule(number=ANY, clone=st.booleans(), period=st.sampled_from([None, "MIN", "DAY"]))
+    def schedule(self, number: int, clone: bool, period: str | None) -> None:
+        task_id = self._pick(number)
+        self.sql.change(task_id, next_start=self._time(0), shed_period_id=period, shed_clone=clone)
+
+    @precondition(lambda self: self._ids())
+    @rule(number=ANY)
+    def delete(self, number: int) -> None:
+        self.sql.run("DELETE FROM long_task.task WHERE id = %s", self._pick(number))
+
+    @rule(worker=st.integers(1, 2), stop=st.sampled_from([0, 0, 1, 2, 3]))
+    def write_stop(self, worker: int, stop: int) -> None:
+        self.sql.run("INSERT INTO long_task.worker (id, stop) VALUES (%s, %s)", worker, stop)
+
+    # Nodes
+
+    @rule(number=st.integers(0, 1), answered=st.booleans())
+    def lock(self, number: int, answered: bool) -> None:
+        self.nodes[number].lock(self.now, answered=answered)
+
+    @rule(number=st.integers(0, 1), answered=st.sampled_from([True, True, True, False]))
+    def sync(self, number: int, answered: bool) -> None:
+        node = self.nodes[number]
+        comparing = not node.compared
+        answer = node.sync(self.now, answered=answered)
+        if answer is None or comparing or answer.stop or len(node.live) == 2:
+            return
+        left = self.sql.values(
+            f"SELECT id FROM long_task.task AS t WHERE {CLAIMABLE}", node.worker_id
+        )
+        assert left == [], "ready tasks beside free slots"
+        soonest = self.sql.value(
+            "SELECT extract(epoch FROM min(LEAST(start_after, next_start)) - long_task.clock())"
+            " FROM (SELECT CASE WHEN state_id = 'AD' AND running_on IS NULL"
+            " AND COALESCE(worker_id = %s, group_id = 0) THEN start_after END AS start_after,"
+            " CASE WHEN shed_enabled THEN next_start END AS next_start FROM long_task.task) AS t",
+            node.worker_id,
+        )
+        assert soonest is None or soonest > 86400 or answer.wake_in == soonest
+
+    @precondition(lambda self: any(node.live for node in self.nodes))
+    @rule(number=ANY, outcome=st.sampled_from(OUTCOMES))
+    def process_exits(self, number: int, outcome: dict[str, object]) -> None:
+        live = [(node, key) for node in self.nodes for key in node.live]
+        node, key = live[number % len(live)]
+        node.exit(key, **outcome)
+
+    @rule(number=st.integers(0, 1), outcome=st.sampled_from(OUTCOMES), answered=st.booleans())
+    def work(self, number: int, outcome: dict[str, object], answered: bool) -> None:
+        """What happens most, in one step, so that the rare things are met in the middle of it."""
+        node = self.nodes[number]
+        node.lock(self.now, answered=True)
+        node.sync(self.now, answered=True)
+        for key in list(node.live):
+            node.exit(key, **outcome)
+        self.sync(number, answered)
+
+    @rule(number=st.integers(0, 1))
+    def leave(self, number: int) -> None:
+        self.nodes[number].leave()
+
+    @rule(number=st.integers(0, 1))
+    def crash(self, number: int) -> None:
+        self.nodes[number].crash()
+
+    @precondition(lambda self: self._ids())
+    @rule(number=ANY, worker=st.integers(0, 1), attempt=st.integers(-1, 1))
+    def report_what_is_not(self, number: int, worker: int, attempt: int) -> None:
+        node, task_id = self.nodes[worker], self._pick(number)
+        key = Key(task_id, self.sql.look(task_id, "attempt") + attempt)
+        if attempt == 0 and self.sql.look(task_id, "running_on") == node.worker_id:
+            return
+        row = self.sql.whole(task_id)
+        self.sql.value(
+            "SELECT long_task.finish_attempts(%s, %s)",
+            node.worker_id,
+            json.dumps([ended(*key, exit_code=7)]),
+        )
+        assert self.sql.whole(task_id) == row
+
+    @rule(number=st.integers(0, 1), behind=st.integers(1, 2))
+    def call_under_an_old_epoch(self, number: int, behind: int) -> None:
+        calls = self.nodes[number].calls
+        statement, values = calls.sync_call()
+        epoch = (calls.epoch or 0) - behind
+        assert self.sql.refusal(statement, values[0], epoch, *values[2:]).code == "LT001"
+
+    @rule(seconds=st.sampled_from([1, 10, 29, 60, 4000]))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.now += seconds
+        for node in self.nodes:
+            node.pass_time(self.now)
+
+    # Promises
+
+    @invariant()
+    def no_task_has_two_processes(self) -> None:
+        tasks = [key.task_id for node in self.nodes for key in node.live]
+        assert len(tasks) == len(set(tasks))
+
+    @invariant()
+    def the_database_knows_every_process_and_nothing_else(self) -> None:
+        rows = self.sql.rows(
+            "SELECT running_on, id, attempt FROM long_task.task WHERE running_on IS NOT NULL"
+            " UNION ALL SELECT worker_id, task_id, attempt FROM long_task.deleted_attempt"
+        )
+        for node in self.nodes:
+            recorded = {Key(*key) for worker_id, *key in rows if worker_id == node.worker_id}
+            assert set(node.live) <= recorded
+            if node.holding and node.compared:
+                assert recorded <= node.known()
+
+    @invariant()
+    def every_row_is_whole(self) -> None:
+        assert self.sql.rows(
+            "SELECT * FROM long_task.task WHERE (state_id LIKE 'C%' AND finished IS NULL)"
+            " OR (state_id = 'AD' AND start_after IS NULL)"
+            " OR (state_id = 'CF' AND running_on IS NULL AND error IS NULL AND exit_code = 0)"
+            " OR (state_id IN ('AE', 'AS', 'AC') AND started IS NULL)"
+            " OR queued_by NOT IN ('person', 'schedule', 'retry')"
+        ) == []  # fmt: skip
+
+    @invariant()
+    def attempts_only_grow_and_each_that_ended_has_one_run(self) -> None:
+        open_attempts: set[tuple[int, int]] = set()
+        for task_id, attempt, running_on in self.sql.rows(
+            "SELECT id, attempt, running_on FROM long_task.task"
+            " UNION ALL SELECT task_id, attempt, worker_id FROM long_task.deleted_attempt"
+        ):
+            assert attempt >= self.attempts.get(task_id, 0)
+            self.attempts[task_id] = attempt
+            if running_on is not None:
+                open_attempts.add((task_id, attempt))
+        runs = self.sql.rows("SELECT task_id, attempt FROM long_task.task_run")
+        started = {
+            (task_id, attempt)
+            for task_id, latest in self.attempts.items()
+            for attempt in range(1, latest + 1)
+        }
+        assert set(runs) == started - open_attempts
+
+    def teardown(self) -> None:
+        """Left alone with two working nodes, everything that can run has run in the end."""
+        self.sql.run("DELETE FROM long_task.worker_stop")
+        self.sql.run("UPDATE long_task.task SET shed_enabled = false")
+        for _ in range(12):
+            self._serve()
+            self.pass_time(4000)
+        waiting = self.sql.values(
+            "SELECT id FROM long_task.task WHERE state_id IN ('AW', 'AD')"
+            " AND worker_id IS DISTINCT FROM 3"
+            " AND (worker_id IS NOT NULL OR group_id = 0)"
+        )
+        assert waiting == [], "tasks that are never run"
+        self.the_database_knows_every_process_and_nothing_else()
+        self.attempts_only_grow_and_each_that_ended_has_one_run()
+        assert self.sql.values("SELECT task_id FROM long_task.deleted_attempt") == []
+        assert self.sql.values("SELECT id FROM long_task.task WHERE running_on IS NOT NULL") == []
+        self.sql.connection.rollback()
+
+    def _serve(self) -> None:
+        """Both nodes work until there is nothing to do at this moment."""
+        busy = True
+        while busy:
+            busy = False
+            for node in self.nodes:
+                node.lock(self.now, answered=True)
+                node.sync(self.now, answered=True)
+                for key in list(node.live):
+                    node.exit(key)
+                busy = busy or bool(node.holding and node.due)
+
+    def _ids(self) -> list[int]:
+        return [
+            int(task_id) for task_id in self.sql.values("SELECT id FROM long_task.task ORDER BY id")
+        ]
+
+    def _pick(self, number: int) -> int:
+        ids = self._ids()
+        return ids[number % len(ids)]
+
+    def _time(self, offset: int | None) -> str | None:
+        if offset is None:
+            return None
+        return str(self.sql.value("SELECT long_task.clock() + make_interval(secs => %s)", offset))
+
+
+def test_any_sequence_of_events_keeps_the_promises(connection: Connection) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lambda: Machine(connection),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

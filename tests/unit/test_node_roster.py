@@ -1,0 +1,123 @@
+"""Which attempts a node has, and which ends it still has to report."""
+
+from pg_tasks.messages import Ended
+from pg_tasks.node.roster import Key, Roster, without_process
+
+
+def end(task_id: int, attempt: int = 1) -> Ended:
+    return without_process(Key(task_id, attempt), "a test", 10.0)
+
+
+def roster_with(*task_ids: int, slots: int = 4) -> Roster:
+    roster = Roster(slots)
+    for task_id in task_ids:
+        roster.order(Key(task_id, 1))
+    return roster
+
+
+def test_an_attempt_takes_a_slot_from_its_order_to_its_end() -> None:
+    roster = roster_with(1, 2)
+    assert (roster.live, roster.free) == (2, 2)
+    assert roster.end(end(1))
+    assert (roster.live, roster.free) == (1, 3)
+
+
+def test_slots_are_never_less_than_none() -> None:
+    assert roster_with(1, 2, 3, slots=2).free == 0
+
+
+def test_an_end_is_handed_in_once_when_it_was_taken_in() -> None:
+    roster = roster_with(1)
+    roster.end(end(1))
+    assert roster.due
+    assert roster.take_reports() == [end(1)]
+    assert not roster.due
+    assert not roster.empty
+    assert not roster.settle(())
+    assert roster.empty
+    assert roster.take_reports() == []
+
+
+def test_ends_are_handed_in_again_when_the_call_failed_the_oldest_first() -> None:
+    roster = roster_with(1, 2)
+    roster.end(end(1))
+    roster.take_reports()
+    roster.end(end(2))
+    roster.take_back()
+    assert roster.take_reports() == [end(1), end(2)]
+
+
+def test_an_end_whose_row_was_in_use_waits_for_its_turn() -> None:
+    roster = roster_with(1, 2)
+    roster.end(end(1))
+    roster.end(end(2))
+    roster.take_reports()
+    assert roster.settle([2])
+    assert not roster.due
+    assert not roster.empty
+    roster.retry()
+    assert roster.take_reports() == [end(2)]
+
+
+def test_an_end_that_waits_is_kept_when_other_calls_go_well() -> None:
+    roster = roster_with(1, 2)
+    roster.end(end(1))
+    roster.take_reports()
+    roster.settle([1])
+    roster.end(end(2))
+    roster.take_reports()
+    assert roster.settle(())
+    roster.retry()
+    assert roster.take_reports() == [end(1)]
+
+
+def test_the_end_of_an_attempt_that_was_not_ordered_is_nothing() -> None:
+    roster = roster_with(1)
+    assert not roster.end(end(1, attempt=2))
+    assert not roster.end(end(5))
+    assert not roster.due
+    assert roster.live == 1
+
+
+def test_a_second_end_of_the_same_attempt_is_nothing() -> None:
+    roster = roster_with(1)
+    assert roster.end(end(1))
+    roster.take_reports()
+    assert not roster.end(end(1))
+
+
+def test_an_attempt_is_known_until_its_end_was_taken_in() -> None:
+    roster = roster_with(1, 2, 3, 4)
+    for task_id in (1, 2):
+        roster.end(end(task_id))
+    roster.take_reports()
+    roster.settle([1])
+    roster.end(end(3))
+    roster.take_reports()
+    roster.order(Key(5, 1))
+    roster.end(end(5))
+    assert sorted(roster.known_tasks()) == [1, 3, 4, 5]
+    assert all(roster.is_known(Key(task_id, 1)) for task_id in (1, 3, 4, 5))
+    assert not roster.is_known(Key(2, 1))
+    assert not roster.is_known(Key(1, 2))
+
+
+def test_a_process_is_told_the_same_thing_once() -> None:
+    roster = roster_with(1)
+    assert roster.tell(Key(1, 1), "stop")
+    assert not roster.tell(Key(1, 1), "stop")
+    assert roster.tell(Key(1, 1), "kill")
+    assert not roster.tell(Key(1, 1), "kill")
+
+
+def test_a_process_that_is_gone_is_told_nothing() -> None:
+    roster = roster_with(1)
+    roster.end(end(1))
+    assert not roster.tell(Key(1, 1), "kill")
+    assert not roster.tell(Key(1, 2), "kill")
+
+
+def test_an_attempt_that_never_was_a_process_is_reported_too() -> None:
+    roster = Roster(1)
+    roster.report_unstarted(end(9))
+    assert roster.take_reports() == [end(9)]

@@ -1,0 +1,406 @@
+"""What a node asks its database next, told by a connection that plays the database."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
+from pg_tasks.messages import Fence, Kill, KillAll, Start, Stop
+from pg_tasks.node.backoff import Backoff
+from pg_tasks.node.calls import Call, Identity, Row
+from pg_tasks.node.lease import Terms
+from pg_tasks.node.link import Hints, Link, Phase
+from pg_tasks.node.roster import Key, Roster, without_process
+from pg_tasks.node.session import Rules, Session
+
+IDENTITY = Identity(1, 0, 2, "a node", "a host", 42, "1.0")
+RULES = Rules(Terms(30, 10, 1), 5, 15, 10, 10)
+
+
+class PlayedLink:
+    """Takes calls and gives back whatever a test puts there."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.CLOSED
+        self.deadline: float | None = None
+        self.database = "played"
+        self.asked: list[Call] = []
+        self.heard = Hints(group=False, worker=False)
+        self.answer: Row | PgTasksError | None = None
+
+    def open(self, now: float) -> None:
+        self.phase = Phase.READY
+
+    def ask(self, call: Call, now: float) -> None:
+        self.asked.append(call)
+        self.phase = Phase.BUSY
+
+    def advance(self, now: float) -> Row | None:
+        answer, self.answer = self.answer, None
+        if isinstance(answer, PgTasksError):
+            self.phase = Phase.READY if isinstance(answer, LeaseLost) else Phase.CLOSED
+            raise answer
+        self.phase = Phase.READY
+        return answer
+
+    def take_hints(self, worker_channel: str) -> Hints:
+        heard, self.heard = self.heard, Hints(group=False, worker=False)
+        return heard
+
+
+class Played:
+    """A session, its connection, and the clock."""
+
+    def __init__(self) -> None:
+        self.link = PlayedLink()
+        self.roster = Roster(IDENTITY.slots)
+        backoff = Backoff(1.0, 8.0, lambda: 0.0)
+        self.session = Session(cast(Link, self.link), self.roster, IDENTITY, RULES, backoff)
+        self.now = 100.0
+
+    def turn(self) -> Call | None:
+        """One turn; what was asked in it."""
+        before = len(self.link.asked)
+        self.session.turn(self.now)
+        return self.link.asked[before] if len(self.link.asked) > before else None
+
+    def answer(self, answer: Row | PgTasksError) -> None:
+        self.link.answer = answer
+        self.session.advance(self.now)
+
+    def synced(self, **parts: object) -> None:
+        empty = {"start": None, "attend": None, "again": None, "stop": 0, "wake_in": None}
+        self.answer(({**empty, **parts},))
+
+    def hear(self, *, group: bool = False, worker: bool = False) -> None:
+        """A notification on an idle connection."""
+        self.link.heard = Hints(group, worker)
+        self.session.advance(self.now)
+
+    def sent(self) -> list[Any]:
+        outbox, self.session.outbox = self.session.outbox, []
+        return list(outbox)
+
+    def end(self, task_id: int, attempt: int = 1) -> None:
+        self.session.ended(without_process(Key(task_id, attempt), "a test", self.now))
+
+
+def order(task_id: int, attempt: int = 1) -> dict[str, object]:
+    return {
+        "task_id": task_id, "attempt": attempt, "group_id": 0, "command": ["true"], "cwd": None,
+        "env": None, "params": None, "stdin": None, "timeout": None, "kill_grace": None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def played() -> Played:
+    """A session that has not begun."""
+    return Played()
+
+
+@pytest.fixture
+def serving(played: Played) -> Played:
+    """One that holds its worker, and has nothing to do."""
+    connect(played)
+    played.answer((7, None, None))
+    ask(played, "sync")
+    played.synced()
+    played.sent()
+    return played
+
+
+def ask(played: Played, name: str) -> Call:
+    call = played.turn()
+    assert call is not None
+    assert name in call.sql
+    return call
+
+
+def connect(played: Played) -> None:
+    played.turn()
+    ask(played, "LISTEN")
+    played.answer((1, 1))
+    ask(played, "lock_worker")
+
+
+def test_a_session_greets_locks_and_synchronises(played: Played) -> None:
+    connect(played)
+    played.answer((7, None, None))
+    assert played.sent() == [Fence(played.now + 29)]
+    call = ask(played, "sync")
+    assert call.values[:2] == (1, 7)
+    assert call.values[6] == []
+
+
+def test_an_idle_session_asks_nothing_before_the_lease_is_to_be_renewed(serving: Played) -> None:
+    assert serving.turn() is None
+    assert serving.session.wake_at() == 110.0
+    serving.now = 109.9
+    assert serving.turn() is None
+    serving.now = 110.0
+    assert ask(serving, "sync").values[5] == 30
+    serving.synced()
+    assert serving.sent() == [Fence(139.0)]
+
+
+def test_the_lease_is_trusted_from_the_moment_of_asking(serving: Played) -> None:
+    serving.now = 110.0
+    ask(serving, "sync")
+    serving.now = 115.0
+    serving.synced()
+    assert serving.sent() == [Fence(139.0)]
+
+
+def test_a_call_between_renewals_leaves_the_lease_as_it_is(serving: Played) -> None:
+    serving.hear(worker=True)
+    assert ask(serving, "sync").values[5] is None
+    serving.synced()
+    assert serving.sent() == []
+
+
+def test_what_is_claimed_is_started_and_takes_a_slot(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(1), order(2)])
+    assert [type(message) for message in serving.sent()] == [Start, Start]
+    assert serving.roster.free == 0
+
+
+def test_news_of_the_group_are_nothing_to_a_node_without_a_free_slot(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(1), order(2)])
+    serving.hear(group=True)
+    assert serving.turn() is None
+    serving.hear(worker=True)
+    ask(serving, "sync")
+
+
+def test_an_end_is_reported_at_once(serving: Played) -> None:
+    start_one(serving)
+    serving.end(1)
+    assert '"task_id":1' in ask(serving, "sync").values[2]
+
+
+def start_one(serving: Played, task_id: int = 1) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(task_id)])
+    serving.sent()
+
+
+def test_a_report_is_handed_in_again_after_the_connection_failed(serving: Played) -> None:
+    start_one(serving)
+    serving.end(1)
+    ask(serving, "sync")
+    serving.answer(DatabaseAway())
+    serving.now += 1
+    serving.turn()
+    ask(serving, "LISTEN")
+    serving.answer((1, 1))
+    call = ask(serving, "sync")
+    assert '"task_id":1' in call.values[2]
+    assert call.values[6] == [1]
+
+
+def test_a_claim_whose_answer_was_lost_is_started_once(serving: Played) -> None:
+    start_one(serving)
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.answer(DatabaseAway())
+    serving.now += 1
+    serving.turn()
+    ask(serving, "LISTEN")
+    serving.answer((1, 1))
+    assert ask(serving, "sync").values[6] == [1]
+    serving.synced(start=[order(1), order(2)])
+    assert [message.task_id for message in serving.sent()] == [2]
+
+
+def test_a_report_whose_row_is_in_use_is_repeated_after_a_while(serving: Played) -> None:
+    start_one(serving)
+    serving.end(1)
+    ask(serving, "sync")
+    serving.synced(again=[1])
+    assert serving.turn() is None
+    wake = serving.session.wake_at()
+    assert wake is not None and wake < serving.now + 1
+    serving.now = wake
+    assert '"task_id":1' in ask(serving, "sync").values[2]
+
+
+def test_a_time_that_the_database_names_wakes_the_session(serving: Played) -> None:
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(wake_in=2.5)
+    assert serving.session.wake_at() == 102.5
+    serving.now = 102.5
+    ask(serving, "sync")
+
+
+@pytest.mark.parametrize(("what", "request_type"), [("stop", Stop), ("kill", Kill)])
+def test_what_is_to_be_said_to_a_process_is_said_once(
+    serving: Played, what: str, request_type: type
+) -> None:
+    start_one(serving)
+    for expected in ([request_type], []):
+        serving.hear(worker=True)
+        ask(serving, "sync")
+        serving.synced(attend=[[1, 1, what]])
+        assert [type(message) for message in serving.sent()] == expected
+
+
+def test_an_attempt_that_was_cancelled_before_its_order_arrived_is_not_started(
+    serving: Played,
+) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(1)], attend=[[1, 1, "kill"]])
+    assert serving.sent() == []
+    assert '"task_id":1' in ask(serving, "sync").values[2]
+
+
+def test_when_the_lease_runs_out_everything_is_killed_and_the_worker_asked_for_afresh(
+    serving: Played,
+) -> None:
+    start_one(serving)
+    serving.now = 110.0
+    ask(serving, "sync")
+    serving.answer(DatabaseAway())
+    serving.now = 129.0
+    serving.turn()
+    assert serving.sent() == [KillAll("Lease lost", grace=0.0)]
+    assert serving.session.lease is None
+    ask(serving, "LISTEN")
+    serving.answer((1, 1))
+    assert serving.turn() is None
+    serving.end(1)
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-1]
+
+
+def test_a_lease_that_the_database_refuses_is_lost(serving: Played) -> None:
+    start_one(serving)
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.answer(LeaseLost())
+    assert serving.sent() == [KillAll("Lease lost", grace=0.0)]
+    assert serving.turn() is None
+    serving.end(1)
+    ask(serving, "lock_worker")
+
+
+def test_an_end_that_waited_for_a_row_is_not_forgotten_with_the_lease(serving: Played) -> None:
+    start_one(serving)
+    serving.end(1)
+    ask(serving, "sync")
+    serving.synced(again=[1])
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.answer(LeaseLost())
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-1]
+
+
+def test_a_worker_that_another_node_holds_is_asked_for_again_when_it_may_be_free(
+    played: Played,
+) -> None:
+    connect(played)
+    played.answer((None, "node b", 4.0))
+    assert played.turn() is None
+    assert played.session.wake_at() == 104.0
+    played.now = 104.0
+    ask(played, "lock_worker")
+
+
+def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played: Played) -> None:
+    connect(played)
+    played.answer((None, "node b", 4.0))
+    played.hear(worker=True)
+    ask(played, "lock_worker")
+
+
+@pytest.mark.parametrize("tell", ["signal", "stop code"])
+def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
+    serving: Played, tell: str
+) -> None:
+    start_one(serving)
+    if tell == "signal":
+        serving.session.leaving = True
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.end(1)
+    assert ask(serving, "sync").values[3] == 0
+    serving.synced(stop=2)
+    ask(serving, "leave_worker")
+    assert not serving.session.over
+    serving.answer((True,))
+    assert serving.session.over
+
+
+def test_a_stop_code_that_is_taken_back_has_the_session_claim_again(serving: Played) -> None:
+    start_one(serving)
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.hear(worker=True)
+    assert ask(serving, "sync").values[3] == 0
+    serving.synced(stop=0)
+    assert ask(serving, "sync").values[3] == 1
+
+
+def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.session.leaving = True
+    serving.session.refusing = "Node stopped"
+    serving.synced(start=[order(1)])
+    assert serving.sent() == []
+    assert "Node stopped" in ask(serving, "sync").values[2]
+
+
+def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:
+    connect(played)
+    played.answer((None, "node b", 4.0))
+    played.session.leaving = True
+    played.turn()
+    assert played.session.over
+
+
+@pytest.mark.parametrize("error", [DatabaseAway, DatabaseRefused])
+def test_trouble_at_the_first_connection_is_raised(
+    played: Played, error: Callable[[], PgTasksError]
+) -> None:
+    played.turn()
+    ask(played, "LISTEN")
+    with pytest.raises(PgTasksError):
+        played.answer(error())
+
+
+def test_a_database_that_refuses_the_first_lock_is_raised(played: Played) -> None:
+    connect(played)
+    with pytest.raises(DatabaseRefused):
+        played.answer(DatabaseRefused())
+
+
+def test_a_first_lock_that_has_to_wait_too_long_is_repeated(played: Played) -> None:
+    connect(played)
+    played.answer(DatabaseAway())
+    assert played.session.wake_at() == 101.0
+    played.now = 101.0
+    connect(played)
+
+
+def test_later_trouble_is_met_with_longer_and_longer_waits(serving: Played) -> None:
+    waits = []
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    for _ in range(3):
+        serving.answer(DatabaseAway())
+        wake = serving.session.wake_at()
+        assert wake is not None
+        waits.append(wake - serving.now)
+        serving.now = wake
+        serving.turn()
+        ask(serving, "LISTEN")
+    assert waits == [1.0, 2.0, 4.0]
