@@ -74,6 +74,8 @@ class Loop:
         if now >= self._deadline:
             self._keep_fence()
         if self._keeper.has_waiting():
+            # First what is known: starting takes a while, in which the node can report it.
+            self._tell()
             self._start_some()
         self._keeper.read_outputs(ready)
         if self._keeper.next_deadline() <= now:

@@ -113,11 +113,13 @@ class Node:
             self._stop_write.send(b"\0")
 
     def _turn(self) -> None:
-        now = boottime()
-        self._session.turn(now)
-        if self._end_at is not None and now >= self._end_at:
-            self._end_tasks(None)
         try:
+            # Before the next call is made up: the guardian starts processes meanwhile.
+            self._deliver()
+            now = boottime()
+            self._session.turn(now)
+            if self._end_at is not None and now >= self._end_at:
+                self._end_tasks(None)
             self._deliver()
             self._wait()
         except GuardianDied as error:

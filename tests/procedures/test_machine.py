@@ -71,9 +71,9 @@ class Machine(RuleBasedStateMachine):
         )  # fmt: skip
 
     @precondition(lambda self: self._ids())
-    @rule(number=ANY, wanted=st.sampled_from(STATES))
-    def write_state(self, number: int, wanted: str) -> None:
-        task_id = self._pick(number)
+    @rule(number=ANY, running=st.booleans(), wanted=st.sampled_from(STATES))
+    def write_state(self, number: int, running: bool, wanted: str) -> None:
+        task_id = self._pick(number, running=running)
         row = self.sql.whole(task_id)
         state = self.sql.look(task_id)
         if (state, wanted) not in ALLOWED:
@@ -106,9 +106,19 @@ class Machine(RuleBasedStateMachine):
         self.sql.change(task_id, next_start=self._time(0), shed_period_id=period, shed_clone=clone)
 
     @precondition(lambda self: self._ids())
-    @rule(number=ANY)
-    def delete(self, number: int) -> None:
-        self.sql.run("DELETE FROM long_task.task WHERE id = %s", self._pick(number))
+    @rule(number=ANY, running=st.booleans())
+    def delete(self, number: int, running: bool) -> None:
+        task_id = self._pick(number, running=running)
+        self.sql.run("DELETE FROM long_task.task WHERE id = %s", task_id)
+
+    @precondition(lambda self: self._ids())
+    @rule(number=ANY, state=st.sampled_from(["CS", "CF"]), again=st.booleans())
+    def end_itself(self, number: int, state: str, again: bool) -> None:
+        task_id = self._pick(number, running=True)
+        if self.sql.look(task_id) == "AE":
+            self.sql.change(task_id, state_id=state)
+            if again:
+                self.sql.change(task_id, state_id="AW", worker_id=None)
 
     @rule(worker=st.integers(1, 2), stop=st.sampled_from([0, 0, 1, 2, 3]))
     def write_stop(self, worker: int, stop: int) -> None:
@@ -168,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._ids())
     @rule(number=ANY, worker=st.integers(0, 1), attempt=st.integers(-1, 1))
     def report_what_is_not(self, number: int, worker: int, attempt: int) -> None:
-        node, task_id = self.nodes[worker], self._pick(number)
+        node, task_id = self.nodes[worker], self._pick(number, running=True)
         key = Key(task_id, self.sql.look(task_id, "attempt") + attempt)
         if attempt == 0 and self.sql.look(task_id, "running_on") == node.worker_id:
             return
@@ -278,8 +288,10 @@ class Machine(RuleBasedStateMachine):
             int(task_id) for task_id in self.sql.values("SELECT id FROM long_task.task ORDER BY id")
         ]
 
-    def _pick(self, number: int) -> int:
+    def _pick(self, number: int, *, running: bool = False) -> int:
         ids = self._ids()
+        executing = "SELECT id FROM long_task.task WHERE running_on IS NOT NULL ORDER BY id"
+        ids = (self.sql.values(executing) if running else []) or ids
         return ids[number % len(ids)]
 
     def _time(self, offset: int | None) -> str | None:
