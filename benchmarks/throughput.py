@@ -17,7 +17,7 @@ _SLOW = {peers.GNU_PARALLEL: 8}
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Rounds in which each tool has its turn, so that the machine's moods hit all alike."""
-    count, rounds = (500, 1) if small else (2000, 5)
+    count, rounds = (300, 1) if small else (2000, 5)
     present = peers.present()
     if peers.GNU_PARALLEL not in present:
         say(f"  {peers.GNU_PARALLEL} is absent (Debian's package parallel has it)")

@@ -44,7 +44,13 @@ def test_there_are_never_more_processes_than_slots(
     tasks.add_many([program("slots", tmp_path, slots, 0.02)] * 20 * slots)
     rows = tasks.all_ended()
     assert {row.exit_code for row in rows} == {0}
-    assert {row.output for row in rows} == {f"{place}\n" for place in range(slots)}
+
+
+def test_as_many_processes_as_slots_run_at_once(start_node: StartNode, tasks: Tasks) -> None:
+    start_node(1, 0, 5)
+    meet = shell("touch met-$PG_TASKS_TASK_ID; while [ $(ls met-* | wc -l) -lt 5 ]; do :; done")
+    tasks.add_many([meet] * 5)
+    assert {row.state_id for row in tasks.all_ended()} == {"CS"}
 
 
 def test_slots_hold_when_tasks_fail_are_cancelled_and_cannot_be_started(

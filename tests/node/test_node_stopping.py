@@ -13,6 +13,15 @@ def order_stop(tasks: Tasks, code: int, worker_id: int = 1) -> None:
     tasks.sql("UPDATE long_task.worker SET stop = %s WHERE id = %s", code, worker_id)
 
 
+def let_calls_pass(tasks: Tasks, decoy: int) -> None:
+    """Returns when every call that the node had under way is over, by the end of a task of its own.
+
+    A call that was sent before the node or its worker were told to stop may still claim a task.
+    """
+    tasks.set(decoy, state_id="AC")
+    tasks.ended(decoy)
+
+
 def ready(path: Path, script: str) -> list[str]:
     """A command that leaves a file once its traps are set."""
     return shell(f"{script}; touch {path}; while :; do sleep 0.02; done")
@@ -20,8 +29,11 @@ def ready(path: Path, script: str) -> list[str]:
 
 def test_a_worker_with_stop_1_starts_nothing_and_stays(node: RunningNode, tasks: Tasks) -> None:
     running = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done"))
+    decoy = tasks.add(["sleep", "1000"])
     tasks.in_state(running, "AE")
+    tasks.in_state(decoy, "AE")
     order_stop(tasks, 1)
+    let_calls_pass(tasks, decoy)
     waiting = tasks.add(["true"])
     assert "stop = 1" in tasks.why(waiting)
     (node.root / "go").touch()
@@ -35,8 +47,11 @@ def test_a_worker_with_stop_2_starts_nothing_and_leaves_when_it_is_idle(
     node: RunningNode, tasks: Tasks
 ) -> None:
     running = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done"))
+    decoy = tasks.add(["sleep", "1000"])
     tasks.in_state(running, "AE")
+    tasks.in_state(decoy, "AE")
     order_stop(tasks, 2)
+    let_calls_pass(tasks, decoy)
     waiting = tasks.add(["true"])
     assert node.process.poll() is None
     (node.root / "go").touch()
@@ -86,9 +101,12 @@ def test_a_node_that_is_told_to_stop_gives_its_worker_back(node: RunningNode, ta
 def test_a_task_may_end_by_itself_while_its_node_stops(start_node: StartNode, tasks: Tasks) -> None:
     node = start_node(stop_grace=60)
     task = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done"))
+    decoy = tasks.add(["sleep", "1000"])
     tasks.in_state(task, "AE")
+    tasks.in_state(decoy, "AE")
     node.signal(signal.SIGTERM)
     node.says("event=stopping")
+    let_calls_pass(tasks, decoy)
     waiting = tasks.add(["true"])
     (node.root / "go").touch()
     assert node.ended() == 0

@@ -38,7 +38,7 @@ ALLOWED = {
     ("CC", "DR"): "DR",
     **{(state, state): state for state in STATES},
 }
-"""What becomes of a task if a person writes the second state over the first; all else is refused."""
+"""What a task becomes if a person writes the second state over the first; all else is refused."""
 
 
 class Refusal(NamedTuple):
@@ -166,7 +166,8 @@ class Node:
     def lock(self, *reports: Report, lease: float = LEASE) -> Locked:
         """Asks for the worker, and keeps the epoch if it is given."""
         row = self.sql.row(
-            "SELECT * FROM long_task.lock_worker(%s, %s, %s, 'node', 'host', 4711, '1', %s, %s, %s)",
+            "SELECT * FROM long_task.lock_worker"
+            "(%s, %s, %s, 'node', 'host', 4711, '1', %s, %s, %s)",
             self.worker_id,
             self.group_id,
             self.slots,
@@ -212,13 +213,13 @@ class Node:
         """What a sync gives to start, by id."""
         return [order.task_id for order in self.sync(free=free).start]
 
-    def report(self, task_id: int, attempt: int = 1, **facts: object) -> list[int]:
+    def report(self, task_id: int, attempt: int = 1, **facts: Any) -> list[int]:
         """Reports an end without asking for work. Returns what has to be handed in again."""
         return sorted(self.sync(ended(task_id, attempt, **facts), free=0).again)
 
     def attend(self) -> list[tuple[int, int, str]]:
         """What is to be stopped, killed or left."""
-        return sorted(tuple(item) for item in self.sync(free=0).attend)
+        return sorted((item[0], item[1], item[2]) for item in self.sync(free=0).attend)
 
     def leave(self) -> bool:
         """Gives the worker back."""
@@ -227,7 +228,7 @@ class Node:
         )
 
 
-def ended(task_id: int, attempt: int = 1, **facts: object) -> Report:
+def ended(task_id: int, attempt: int = 1, **facts: Any) -> Report:
     """The report of an attempt that exited with 0, unless ``facts`` say otherwise."""
     return {
         "task_id": task_id,

@@ -1,10 +1,10 @@
-"""A node and its guardian without processes and without time: what they remember, and when they forget.
+"""A node and its guardian without processes and without time: what they remember and forget.
 
-It does what a node does with the answers of the procedures, so that the machine of the property test
-can let answers get lost, nodes crash, and time pass, between any two calls.
+It does what a node does with the answers of the procedures, so that the machine of the property
+test can let answers get lost, nodes crash, and time pass, between any two calls.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pg_tasks.node.calls import Synced
 from tests.procedures.acting import LEASE, Node, Report, Sql, ended
@@ -48,7 +48,7 @@ class ModelledNode:
         self.due.clear()
         self._stop_serving()
 
-    def exit(self, key: Key, **facts: object) -> None:
+    def exit(self, key: Key, **facts: Any) -> None:
         """A process is over."""
         del self.live[key]
         self.due[key] = ended(*key, **facts)

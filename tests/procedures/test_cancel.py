@@ -1,5 +1,7 @@
 """AC and AS on executing tasks, and rows that are deleted under their processes."""
 
+from typing import Any
+
 import pytest
 
 from tests.procedures.acting import Node, Sql, ended
@@ -44,7 +46,7 @@ def test_a_task_that_is_stopping_can_be_killed(sql: Sql, node: Node) -> None:
     ],
 )
 def test_a_stopped_task_is_completed_if_it_exits_with_0_and_failed_if_not(
-    sql: Sql, node: Node, facts: dict[str, object], state: str, error: str | None
+    sql: Sql, node: Node, facts: dict[str, Any], state: str, error: str | None
 ) -> None:
     task_id = sql.insert()
     node.claim()
@@ -55,7 +57,7 @@ def test_a_stopped_task_is_completed_if_it_exits_with_0_and_failed_if_not(
 
 @pytest.mark.parametrize("facts", [{"exit_code": 0}, {"exit_code": None, "signal": 9}])
 def test_a_cancelled_task_is_cancelled_however_its_process_ended(
-    sql: Sql, node: Node, facts: dict[str, object]
+    sql: Sql, node: Node, facts: dict[str, Any]
 ) -> None:
     task_id = sql.insert()
     node.claim()

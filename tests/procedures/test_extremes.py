@@ -26,7 +26,8 @@ def test_no_schedule_can_stop_a_node(
         sql.run("SAVEPOINT written")
         sql.run(
             "INSERT INTO long_task.task (state_id, command, next_start, shed_period_id,"
-            " shed_period_count, time_zone, shed_clone) SELECT 'AW', '{true}', %s, %s, %s, %s, clone"
+            " shed_period_count, time_zone, shed_clone)"
+            " SELECT 'AW', '{true}', %s, %s, %s, %s, clone"
             " FROM unnest('{true,false}'::boolean[]) AS clone"
             " WHERE %s IN ('SEC', 'MIN') OR COALESCE(%s, 1) <= 1200",
             next_start, period, count, zone, period, count,

@@ -50,7 +50,8 @@ def test_an_insert_wakes_those_who_may_run_it(person: Sql, ear: Ear) -> None:
     assert ear.heard() == {"group_0"}
     person.run(
         "INSERT INTO long_task.task (state_id, command, group_id, worker_id) VALUES"
-        " ('AW', '{a}', 0, null), ('AW', '{a}', 5, null), ('AW', '{a}', 0, 5), ('DR', '{a}', 1, null)"
+        " ('AW', '{a}', 0, null), ('AW', '{a}', 5, null),"
+        " ('AW', '{a}', 0, 5), ('DR', '{a}', 1, null)"
     )
     assert ear.heard() == {"group_0", "group_5", "worker_5"}
 

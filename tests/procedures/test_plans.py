@@ -10,19 +10,23 @@ from tests.servers import Database
 
 CROWD = 20_000
 OTHERS = {
-    "drafts": "state_id, command) SELECT 'DR', '{true}'",
-    "delayed": "state_id, command, start_after) SELECT 'AW', '{true}', now() + interval '1 hour'",
-    "endlessly delayed": "state_id, command, start_after) SELECT 'AW', '{true}', 'infinity'",
-    "pinned elsewhere": "state_id, command, worker_id) SELECT 'AW', '{true}', 77",
-    "pinned elsewhere and delayed":
-        "state_id, command, worker_id, start_after) SELECT 'AW', '{true}', 77, now() + interval '1 h'",
-    "of another group": "state_id, command, group_id) SELECT 'AW', '{true}', 5",
-    "due in another group":
-        "state_id, command, group_id, start_after) SELECT 'AW', '{true}', 5, now() + interval '1 s'",
-    "scheduled": "state_id, command, next_start) SELECT 'DR', '{true}', now() + interval '1 hour'",
-    "paused": "state_id, command, next_start, shed_enabled) SELECT 'DR', '{true}', now(), false",
-    "behind": "state_id, command, priority) SELECT 'AW', '{true}', 9",
-}  # fmt: skip
+    "drafts": ("state_id", "'DR'"),
+    "delayed": ("state_id, start_after", "'AW', now() + interval '1 hour'"),
+    "endlessly delayed": ("state_id, start_after", "'AW', 'infinity'"),
+    "pinned elsewhere": ("state_id, worker_id", "'AW', 77"),
+    "pinned elsewhere and delayed": (
+        "state_id, worker_id, start_after",
+        "'AW', 77, now() + interval '1 hour'",
+    ),
+    "of another group": ("state_id, group_id", "'AW', 5"),
+    "due in another group": (
+        "state_id, group_id, start_after",
+        "'AW', 5, now() + interval '1 s'",
+    ),
+    "scheduled": ("state_id, next_start", "'DR', now() + interval '1 hour'"),
+    "paused": ("state_id, next_start, shed_enabled", "'DR', now(), false"),
+    "behind": ("state_id, priority", "'AW', 9"),
+}
 
 
 class Touched:
@@ -50,7 +54,8 @@ def _counts(sql: Sql, watch: Sql) -> dict[str, int]:
     sql.rows("SELECT pg_stat_force_next_flush()")
     return dict(
         watch.rows(
-            "SELECT '', seq_tup_read FROM pg_stat_user_tables WHERE relid = 'long_task.task'::regclass"
+            "SELECT '', seq_tup_read FROM pg_stat_user_tables"
+            " WHERE relid = 'long_task.task'::regclass"
             " UNION ALL SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes"
             " WHERE relid = 'long_task.task'::regclass"
         )
@@ -76,9 +81,12 @@ def planned_early(database: Database) -> Node:
     return node
 
 
-def _gather(people: Sql, others: Iterable[str]) -> None:
-    for other in others:
-        people.run(f"INSERT INTO long_task.task ({other} FROM generate_series(1, {CROWD})")
+def _gather(people: Sql, others: Iterable[tuple[str, str]]) -> None:
+    for columns, values in others:
+        people.run(
+            f"INSERT INTO long_task.task (command, {columns})"
+            f" SELECT '{{true}}', {values} FROM generate_series(1, {CROWD})"
+        )
     with people.without_triggers():
         people.run(
             "INSERT INTO long_task.task (command, attempt, finished, state_id)"

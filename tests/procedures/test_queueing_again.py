@@ -1,5 +1,7 @@
 """Ended tasks that are queued again, and tasks that end themselves while their process lives."""
 
+from typing import Any
+
 import pytest
 
 from tests.procedures.acting import Node, Sql, ended
@@ -84,7 +86,7 @@ def test_what_a_task_said_of_itself_stands_whatever_its_process_does_then(
 
 @pytest.mark.parametrize("facts", [{"exit_code": 0}, {"exit_code": 1}, {"reason": "x"}])
 def test_queued_again_it_is_started_nowhere_before_its_process_is_gone(
-    sql: Sql, node: Node, facts: dict[str, object]
+    sql: Sql, node: Node, facts: dict[str, Any]
 ) -> None:
     task_id = sql.insert()
     node.claim()

@@ -1,7 +1,7 @@
 """Reports: what they write, and which of them change nothing."""
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.servers import Clock
 class Outcome(NamedTuple):
     """How an attempt ended, and what the row says of it."""
 
-    facts: dict[str, object]
+    facts: dict[str, Any]
     state: str
     error: str | None
     exit_code: int | None = None
@@ -84,7 +84,8 @@ def test_history_tells_all_about_an_attempt(sql: Sql, stopped: Clock, node: Node
     assert sql.rows("SELECT * FROM long_task.task_run") == [
         (
             task_id, 1, 0, 1, "node", 4711, stopped.now() - 9 * seconds,
-            stopped.now() - 0.5 * seconds, "CS", 0, None, None, "a\nb", 0.25, 0.125, 1048576, "person",
+            stopped.now() - 0.5 * seconds, "CS", 0, None, None, "a\nb", 0.25, 0.125, 1048576,
+            "person",
         )
     ]  # fmt: skip
 

@@ -1,7 +1,5 @@
 """What a login role that has been granted one of the three roles can do, and what it cannot."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.procedures.acting import Node, Sql
@@ -27,7 +25,7 @@ CALLABLE[USER] = CALLABLE[READER] | {"announce"}
 
 
 @pytest.fixture(params=[USER, READER, NODE])
-def role(request: pytest.FixtureRequest, sql: Sql) -> Iterator[str]:
+def role(request: pytest.FixtureRequest, sql: Sql) -> str:
     """One of the roles, in the hands of a login role that has nothing else."""
     name = str(request.param)
     sql.run(f"CREATE ROLE somebody LOGIN IN ROLE {name}")
@@ -73,7 +71,8 @@ def test_a_user_writes_the_columns_that_are_a_persons_and_no_others(
     sql: Sql, role: str, privilege: str, columns: set[str]
 ) -> None:
     found = sql.values(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'long_task.task'::regclass AND attnum > 0"
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = 'long_task.task'::regclass AND attnum > 0"
         " AND has_column_privilege('somebody', attrelid, attnum, %s)",
         privilege,
     )

@@ -116,9 +116,9 @@ def test_a_copy_is_queued_for_each_start_and_the_template_stays(
     sql: Sql, node: Node, stopped: Clock
 ) -> None:
     copied = {
-        "name": "n", "priority": 3, "command": ["a", "%TASK"], "params": {"p": 1}, "env": {"E": "e"},
-        "stdin": "in", "cwd": "dir", "timeout": "5 s", "kill_grace": "6 s", "max_attempts": 4,
-        "retry_delay": "7 s",
+        "name": "n", "priority": 3, "command": ["a", "%TASK"], "params": {"p": 1},
+        "env": {"E": "e"}, "stdin": "in", "cwd": "dir", "timeout": "5 s",
+        "kill_grace": "6 s", "max_attempts": 4, "retry_delay": "7 s",
     }  # fmt: skip
     template = sql.insert(
         **copied, state_id="DR", next_start=NOW, shed_period_id="HOU", shed_clone=True

@@ -1,4 +1,4 @@
-"""Every change of state that a person can ask for: allowed as the design's table says, or refused."""
+"""Every change of state that a person can ask for: done as the design says, or refused."""
 
 import pytest
 

@@ -31,8 +31,8 @@ def _view(sql: Sql, name: str, columns: str, where: str = "true") -> list[tuple[
          " progress priority command"),
         ("waiting", "id name state_id group_id worker_id priority start_after since age failures"
          " max_attempts command ready_seq"),
-        ("worker", "id group_id active locked_until task_count stop node_name slots host pid version"
-         " since epoch"),
+        ("worker", "id group_id active locked_until task_count stop node_name slots host pid"
+         " version since epoch"),
         ("worker_status", "id group_id status stop slots running ended_last_minute"
          " failed_last_minute lease_left node_name host pid version age"),
     ],
