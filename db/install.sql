@@ -958,7 +958,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
 --
--- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
+-- Called by  sync with the reports of the node, recover_worker_tasks with reports and losses.
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, so in any order. A row that a person holds in an
 --            open transaction is passed over: its report is returned, to be handed in again, instead of
 --            holding up all others.
@@ -1088,6 +1088,8 @@ BEGIN
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
           long_task.parse_result(v.result)
+        WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+          long_task.parse_result(v.result)
         ELSE t.result
       END
     FROM verdict AS v
@@ -1157,7 +1159,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:a182316e0e6791ce13707e7b381a3e7e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:10f5c5eddb687f35e6e0d64413c16c6b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 

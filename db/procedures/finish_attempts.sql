@@ -1,6 +1,6 @@
 -- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
 --
--- Called by  sync and lock_worker with the reports of the node, recover_worker_tasks with losses.
+-- Called by  sync with the reports of the node, recover_worker_tasks with reports and losses.
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, so in any order. A row that a person holds in an
 --            open transaction is passed over: its report is returned, to be handed in again, instead of
 --            holding up all others.
@@ -129,6 +129,8 @@ BEGIN
       output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
+          long_task.parse_result(v.result)
+        WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
           long_task.parse_result(v.result)
         ELSE t.result
       END

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -102,7 +102,7 @@ class Demo:
     def _with_node(self, connection: Any) -> list[str]:
         say("\nA node: worker 1 of group 0, with 4 slots.\n$ python node.py 1 0 4")
         log = self._directory / "node.log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, stop_put_off() as is_stopped:
             node = subprocess.Popen(
                 [sys.executable, ROOT / "node.py", "1", "0", "4"],
                 # Every process below the node inherits the mark, and is found by it.
@@ -113,6 +113,8 @@ class Demo:
                 stderr=output,
             )
         try:
+            if is_stopped():
+                stopped()
             active = "SELECT active FROM long_task.worker WHERE id = 1"
             while not (rows(connection, active) or [(False,)])[0][0]:
                 if node.poll() is not None:
@@ -259,6 +261,17 @@ def own_directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory)
+
+
+@contextmanager
+def stop_put_off() -> Iterator[Callable[[], bool]]:
+    """SIGTERM is only noted: a process that is being started would be left to itself."""
+    notes: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: notes.append(number))
+    try:
+        yield lambda: bool(notes)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def stopped(*_: object) -> NoReturn:

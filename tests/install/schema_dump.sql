@@ -477,6 +477,8 @@ BEGIN
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
           long_task.parse_result(v.result)
+        WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+          long_task.parse_result(v.result)
         ELSE t.result
       END
     FROM verdict AS v

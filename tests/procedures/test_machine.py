@@ -25,7 +25,7 @@ from tests.procedures.modelled_node import Key, ModelledNode
 from tests.procedures.promises import Promises
 from tests.servers import Clock
 
-EXAMPLES = int(os.environ.get("PG_TASKS_MACHINE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("PG_TASKS_MACHINE_EXAMPLES", "60"))
 START = "2030-01-01 00:00:00+00:00"
 ANY = st.integers(min_value=0, max_value=1000)
 OFFSETS = st.sampled_from([None, -60, 5, 40, 3600])
