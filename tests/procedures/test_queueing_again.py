@@ -84,6 +84,19 @@ def test_what_a_task_said_of_itself_stands_whatever_its_process_does_then(
     assert node.attend() == []
 
 
+def test_the_result_file_of_a_task_that_ended_itself_counts_if_it_set_no_result(
+    sql: Sql, node: Node
+) -> None:
+    silent, said = sql.insert(), sql.insert()
+    node.claim(2)
+    sql.change(silent, state_id="CS")
+    sql.change(said, state_id="CS", result={"by": "row"})
+    for task_id in (silent, said):
+        node.report(task_id, exit_code=0, result='{"by": "file"}')
+    assert sql.look(silent, "result") == {"by": "file"}
+    assert sql.look(said, "result") == {"by": "row"}
+
+
 @pytest.mark.parametrize("facts", [{"exit_code": 0}, {"exit_code": 1}, {"reason": "x"}])
 def test_queued_again_it_is_started_nowhere_before_its_process_is_gone(
     sql: Sql, node: Node, facts: dict[str, Any]
