@@ -16,6 +16,8 @@ from pg_tasks.guardian.tree import ProcessTree
 from pg_tasks.messages import Ended, Kill, KillAll, News, Start, Started, Stop
 
 Key = tuple[int, int]
+_UNCLEAR = 0.002
+"""Seconds until it is asked again whose a process is that is in the middle of execve(2)."""
 
 
 class Keeper:
@@ -35,6 +37,8 @@ class Keeper:
         self._mains: dict[int, Attempt] = {}
         self._closing: dict[Attempt, None] = {}
         self._deadlines = Deadlines()
+        self._unclear: dict[Attempt, None] = {}
+        self._ask_again = 0.0
         self._orphans = Orphans(tree, config.run_dir)
         self._killer = Killer(tree, self._orphans)
 
@@ -175,6 +179,9 @@ class Keeper:
 
     def escalate_due(self, now: float) -> None:
         """Take the steps that are due."""
+        if self._unclear and self._ask_again <= now:
+            unclear, self._unclear = self._unclear, {}
+            self._settle(unclear, now)
         due = self._deadlines.take(now)
         if due:
             self._look()
@@ -184,7 +191,8 @@ class Keeper:
 
     def next_deadline(self) -> float:
         """When ``escalate_due`` has something to do; infinity: never."""
-        return self._deadlines.next()
+        when = self._deadlines.next()
+        return min(when, self._ask_again) if self._unclear else when
 
     def _settle(self, suspects: Iterable[Attempt], now: float) -> None:
         """The last process of a tree to end is a child of the guardian, so nobody else is over."""
@@ -192,7 +200,10 @@ class Keeper:
         for attempt in suspects:
             if attempt not in self._closing:
                 continue
-            if self._killer.is_gone(attempt):
+            if self._killer.may_have_more(attempt):
+                self._unclear[attempt] = None
+                self._ask_again = now + _UNCLEAR
+            elif self._killer.is_gone(attempt):
                 self._finish(attempt)
             else:
                 self._escalate(attempt, now)

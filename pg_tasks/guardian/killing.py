@@ -34,6 +34,10 @@ class Killer:
             return not self._orphans.is_last_candidate(attempt)
         return not (self._group_exists(attempt) and self._members(attempt))
 
+    def may_have_more(self, attempt: Attempt) -> bool:
+        """Whether a process has yet to show that it is of this attempt: ask again in a moment."""
+        return self._orphans.any() and self._orphans.may_own_more(attempt)
+
     def stop(self, attempt: Attempt) -> None:
         """SIGTERM for the tree of a running attempt, this once."""
         self._signal_group(attempt, SIGTERM)

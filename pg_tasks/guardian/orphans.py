@@ -4,23 +4,27 @@ import os
 from collections.abc import Collection, Mapping
 
 from pg_tasks.guardian.attempt import Attempt
+from pg_tasks.guardian.kernel import boottime
 from pg_tasks.guardian.tree import OwnChildren, Process, ProcessTree
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
-_TRIES = 3
-"""A process in the middle of execve(2) shows no environment: it is asked again, not for ever."""
+_STARTING = 1.0
+"""Seconds in which a process may show neither arguments nor environment: execve(2) takes less."""
+_STARTED = 0.01
+"""Seconds in which one that shows its arguments may show no environment, unless it has none."""
 
 
 class Orphan:
     """One such process. Its pid is its own until the guardian reaps it."""
 
-    __slots__ = ("candidates", "owner", "process", "tries")
+    __slots__ = ("candidates", "owner", "process", "unclear_until")
 
     def __init__(self, process: Process, owner: Attempt | None, candidates: set[Attempt]) -> None:
         self.process = process
         self.owner = owner
         self.candidates = candidates
-        self.tries = 0
+        self.unclear_until = boottime() + _STARTING
+        """Until then it is looked at again: it may be in the middle of execve(2). 0: it is not."""
 
 
 class Orphans:
@@ -67,7 +71,7 @@ class Orphans:
             orphan = self._orphans.get(pid) or self._add(pid, attempts)
             if orphan is None:
                 continue
-            if orphan.owner is None and orphan.tries < _TRIES:
+            if orphan.owner is None and orphan.unclear_until > 0:
                 self._find_owner(orphan, attempts)
             if orphan.owner is None and not orphan.candidates:
                 strays.append(orphan.process)
@@ -90,6 +94,13 @@ class Orphans:
         if orphan is not None and orphan.owner is None:
             orphan.owner = owner
             self._owned.setdefault(owner, set()).add(pid)
+
+    def may_own_more(self, attempt: Attempt) -> bool:
+        """Whether one of its candidates is about to show whose it is: ask again in a moment."""
+        return any(
+            orphan.owner is None and orphan.unclear_until > 0 and attempt in orphan.candidates
+            for orphan in self._orphans.values()
+        )
 
     def is_last_candidate(self, attempt: Attempt) -> bool:
         """Take ``attempt``, which is about to be over, off the candidates of all that have others.
@@ -115,7 +126,7 @@ class Orphans:
         return orphan
 
     def _find_owner(self, orphan: Orphan, attempts: Mapping[tuple[int, int], Attempt]) -> None:
-        orphan.tries += 1
+        self._see_if_clear(orphan)
         owner = (
             self._by_cookie(orphan.process.pid, attempts)
             or self._by_kin(orphan.process, attempts.values())
@@ -123,6 +134,14 @@ class Orphans:
         )
         if owner is not None:
             self.give(orphan.process.pid, owner)
+
+    def _see_if_clear(self, orphan: Orphan) -> None:
+        """Before its cookie is read, so that one which is clear has shown it."""
+        pid, now = orphan.process.pid, boottime()
+        if self._tree.has_arguments(pid):
+            orphan.unclear_until = min(orphan.unclear_until, now + _STARTED)
+        if orphan.unclear_until <= now or self._tree.has_environment(pid):
+            orphan.unclear_until = 0.0
 
     def _by_cookie(self, pid: int, attempts: Mapping[tuple[int, int], Attempt]) -> Attempt | None:
         cookie = self._tree.cookie(pid)

@@ -89,6 +89,14 @@ class ProcessTree:
             return None
         return environ[at + len(COOKIE) :].partition(b"\0")[0]
 
+    def has_environment(self, pid: int) -> bool:
+        """False in the middle of execve(2), of a process without any, and if it is not for us."""
+        return bool(_read(b"/proc/%d/environ" % pid, 1))
+
+    def has_arguments(self, pid: int) -> bool:
+        """False in the middle of execve(2): what was executed shows its arguments first."""
+        return bool(_read(b"/proc/%d/cmdline" % pid, 1))
+
     def signal(self, process: Process, signum: int) -> bool:
         """Signal ``process`` and nothing that has its pid after it. False: it was gone already.
 

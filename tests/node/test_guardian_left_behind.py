@@ -1,5 +1,6 @@
 """When a main process has ended, nothing of its tree outlives the news of it."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ def test_a_kill_finds_what_was_seen_in_the_tree_even_when_it_cannot_be_told_apar
 def test_the_rest_of_a_killed_tree_has_the_rest_of_the_grace(tmp_path: Path) -> None:
     """Its main process takes the SIGTERM, its child ignores it."""
     with guardian(tmp_path) as rig:
-        task = rig.family("main_takes_term", 2, kill_grace=0.4)
+        task = rig.family("main_takes_term", 2, kill_grace=3)
         rig.kill(task)
         end = rig.ended(task)
         assert rig.alive(task) == []
@@ -130,6 +131,20 @@ def test_many_tasks_that_leave_something_behind_at_once_all_end(tmp_path: Path) 
         ends = [rig.ended(task) for task in tasks]
         assert {end.exit_code for end in ends} == {1}
         wait_until(lambda: _children(rig.link.pid) == [], describe="no child to be left")
+
+
+def test_one_in_the_middle_of_being_executed_is_told_apart_a_moment_later(tmp_path: Path) -> None:
+    """It shows no environment in that moment, and left the session: its end is waited for still."""
+    with guardian(tmp_path) as rig:
+        other = rig.start("sleep", "600")
+        for attempt in range(1, 101):
+            mark = f"mark-exec-{os.getpid()}-{attempt}"
+            script = f"setsid sh -c 'sleep 600; :' {mark} & exit 0"
+            rig.send(rig.request(7, "/bin/sh", "-c", script, attempt=attempt))
+            rig.wait(partial(_has_ended, rig.news, attempt), "the end")
+            assert pids_with(mark) == []
+        rig.kill(other)
+        assert rig.ended(other).left_behind == 0
 
 
 def _has_ended(news: Sequence[object], attempt: int) -> bool | None:

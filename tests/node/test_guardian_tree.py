@@ -56,8 +56,7 @@ def test_one_whose_first_thread_ended_is_no_zombie(tree: ProcessTree) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        stat = Path(f"/proc/{process.pid}/stat")
-        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+        wait_until(lambda: _state(process.pid) == "Z")
         looked = tree.look(process.pid)
         process.kill()
     assert looked is not None
@@ -100,7 +99,25 @@ def test_a_process_that_has_the_pid_of_another_one_is_not_signalled(tree: Proces
 def test_the_cookie_is_read_from_the_environment(
     environment: dict[str, str], cookie: bytes | None
 ) -> None:
-    with subprocess.Popen(["/bin/sleep", "600"], env=environment) as process:
-        wait_until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n")
+    with subprocess.Popen(["/bin/cat"], env=environment, stdin=subprocess.PIPE) as process:
+        # Asleep in its read, it is certainly not in the middle of execve any more.
+        wait_until(lambda: (_name(process.pid), _state(process.pid)) == ("cat", "S"))
         assert ProcessTree().cookie(process.pid) == cookie
-        process.kill()
+
+
+@pytest.mark.parametrize("environment", [{"A": "b"}, {}])
+def test_a_process_shows_whether_it_has_arguments_and_an_environment(
+    environment: dict[str, str],
+) -> None:
+    with subprocess.Popen(["/bin/cat"], env=environment, stdin=subprocess.PIPE) as process:
+        wait_until(lambda: (_name(process.pid), _state(process.pid)) == ("cat", "S"))
+        assert ProcessTree().has_arguments(process.pid)
+        assert ProcessTree().has_environment(process.pid) == bool(environment)
+
+
+def _name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
