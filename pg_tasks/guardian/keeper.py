@@ -205,6 +205,9 @@ class Keeper:
                 self._ask_again = now + _UNCLEAR
             elif self._killer.is_gone(attempt):
                 self._finish(attempt)
+            elif attempt.escalation.due(now) is None:
+                # Its grace goes on; what has turned up since the TERM gets one too.
+                self._killer.signal(attempt, Step.TERM)
             else:
                 self._escalate(attempt, now)
 

@@ -113,6 +113,16 @@ def test_the_rest_of_a_killed_tree_has_the_rest_of_the_grace(tmp_path: Path) -> 
     assert (end.signal, end.reason, end.left_behind) == (signal.SIGTERM, "cancelled", 1)
 
 
+def test_what_is_started_in_answer_to_sigterm_gets_its_own(tmp_path: Path) -> None:
+    with guardian(tmp_path) as rig:
+        end = rig.shell(
+            "(trap 'setsid sleep 600 & exit' TERM; touch set; while :; do sleep 0.01; done) &"
+            "until test -e set; do sleep 0.01; done",
+            kill_grace=3600.0,
+        )
+    assert end.left_behind >= 2
+
+
 def test_a_task_id_that_ran_before_is_nobodys_child(tmp_path: Path) -> None:
     """The next attempt of a task starts when nothing of the one before is alive."""
     with guardian(tmp_path) as rig:
