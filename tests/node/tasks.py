@@ -24,6 +24,11 @@ def shell(script: str) -> list[str]:
     return ["/bin/sh", "-c", script]
 
 
+def has_ended(row: Any) -> bool:
+    """Nothing of the task in this row runs or is going to."""
+    return bool(row.state_id.startswith("C") and row.running_on is None)
+
+
 class Tasks:
     """The tasks of one database."""
 
@@ -103,7 +108,7 @@ class Tasks:
         """Waits until nothing of the task runs or is going to; the row."""
         return wait_until(
             lambda: self.row(task_id),
-            lambda row: row.state_id.startswith("C") and row.running_on is None,
+            has_ended,
             describe=f"task {task_id} to end",
             limit=limit,
         )

@@ -115,11 +115,9 @@ def test_the_rest_of_a_killed_tree_has_the_rest_of_the_grace(tmp_path: Path) -> 
 
 def test_what_is_started_in_answer_to_sigterm_gets_its_own(tmp_path: Path) -> None:
     with guardian(tmp_path) as rig:
-        end = rig.shell(
-            "(trap 'setsid sleep 600 & exit' TERM; touch set; while :; do sleep 0.01; done) &"
-            "until test -e set; do sleep 0.01; done",
-            kill_grace=3600.0,
-        )
+        task = rig.family("leaves_child_that_answers", 1, kill_grace=3600.0)
+        end = rig.ended(task)
+        assert rig.alive(task) == []
     assert end.left_behind >= 2
 
 

@@ -1,12 +1,13 @@
 """What processes write: the tail of it reaches the row, whatever it is and however much."""
 
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tests.node.conftest import StartNode
 from tests.node.running_node import RunningNode
-from tests.node.tasks import Tasks, shell
+from tests.node.tasks import Tasks, has_ended, shell
 from tests.waiting import wait_until
 
 KIB = 1024
@@ -72,13 +73,12 @@ def test_a_gigabyte_of_output_leaves_memory_flat_and_the_tail_right(
     task = tasks.add(shell("head -c 1073741824 /dev/zero; echo the end"))
     largest = before
 
-    def look() -> bool:
+    def look() -> Any:
         nonlocal largest
         largest = max(largest, node.memory())
-        return bool(tasks.row(task).running_on is None)
+        return tasks.row(task)
 
-    wait_until(look, describe="the gigabyte to be written")
-    row = tasks.row(task)
+    row = wait_until(look, has_ended, describe="the gigabyte to be written")
     assert row.state_id == "CS"
     assert row.output == "\ufffd" * (8 * KIB - 8) + "the end\n"
     assert largest - before < 4 * MIB

@@ -163,6 +163,32 @@ def part_main_takes_term(ready: str) -> None:
     settle(ready)
 
 
+def part_leaves_child_that_answers(ready: str) -> None:
+    fork("answers")
+    await_size(ready, 1)
+
+
+def part_answers(ready: str) -> None:
+    """Starts another process in answer to SIGTERM, and goes.
+
+    By posix_spawn: a signal that comes between fork and exec, while the handler still is the
+    parent's, would be taken by the handler and be lost.
+    """
+
+    def answer(*_: object) -> None:
+        argv = [sys.executable, "-S", "-E", __file__, "own_session", *sys.argv[2:]]
+        os.posix_spawn(sys.executable, argv, os.environ)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, answer)
+    settle(ready)
+
+
+def part_own_session(ready: str) -> None:
+    os.setsid()
+    settle(ready)
+
+
 def part_hop(ready: str) -> None:
     """Never stays: forks, and the parent is gone, each time in a session of its own."""
     deaf()
