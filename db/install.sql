@@ -186,7 +186,7 @@ CREATE INDEX task_running
   ON long_task.task (running_on)
   WHERE running_on IS NOT NULL;
 CREATE INDEX task_attention
-  ON long_task.task (running_on)
+  ON long_task.task (running_on, id)
   WHERE running_on IS NOT NULL AND state_id <> 'AE';
 
 COMMENT ON TABLE long_task.task IS
@@ -235,7 +235,7 @@ COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a per
 COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
 COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0003_task', 'pg_tasks', 'changelog.xml', NOW(), 4, '9:159436ce44883709a3b10c7f40e8c8c4', 'sqlFile path=changes/0003_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0003_task', 'pg_tasks', 'changelog.xml', NOW(), 4, '9:a66ca7579c64cd3d3e08812eb759d0e5', 'sqlFile path=changes/0003_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0004_task_run::pg_tasks
 
@@ -370,32 +370,30 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  claim_tasks, reconcile_attempts
 -- Locks      nothing
 -- Raises     nothing
+--
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
 CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
 RETURNS json
-LANGUAGE plpgsql
+LANGUAGE sql
 STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN json_build_object(
-    'task_id', p_task.id,
-    'attempt', p_task.attempt,
-    'group_id', p_task.group_id,
-    'command', array_replace(p_task.command, '%TASK', p_task.id::text),
-    'cwd', p_task.cwd,
-    'env', p_task.env,
-    'params', p_task.params::text,
-    'stdin', p_task.stdin,
-    'timeout', extract(epoch FROM p_task.timeout),
-    'kill_grace', extract(epoch FROM p_task.kill_grace)
-  );
-END
-$$;
+RETURN json_build_object(
+  'task_id', p_task.id,
+  'attempt', p_task.attempt,
+  'group_id', p_task.group_id,
+  'command', array_replace(p_task.command, '%TASK', p_task.id::text),
+  'cwd', p_task.cwd,
+  'env', p_task.env,
+  'params', p_task.params::text,
+  'stdin', p_task.stdin,
+  'timeout', extract(epoch FROM p_task.timeout),
+  'kill_grace', extract(epoch FROM p_task.kill_grace)
+);
 
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in; durations in seconds.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:67dcb09583787e4ed38d60d4eb26548d', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:c7874fbe9bb2a51c2f9c4e42a5497d96', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/retry_delay_after::pg_tasks
 
@@ -540,6 +538,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      nothing
 -- Raises     nothing
 --
+-- The order is what only the index of such processes has: while the table is small, the index of all
+-- processes of the worker looks as good, and a plan is kept for as long as the node is connected.
+--
 -- The same answer comes at each call until the process is gone: what a node has not heard, or has heard
 -- twice, does no harm.
 CREATE OR REPLACE FUNCTION long_task.attend_attempts(p_worker_id integer)
@@ -547,24 +548,29 @@ RETURNS json
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 AS $$
 BEGIN
   RETURN (
     SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
     FROM (
-      SELECT
-        t.id AS task_id,
-        t.attempt,
-        CASE t.state_id
-          WHEN 'AS' THEN 'stop'
-          WHEN 'AC' THEN 'kill'
-          ELSE 'leave'
-        END AS what
-      FROM long_task.task AS t
-      WHERE t.running_on = p_worker_id
-        AND t.state_id <> 'AE'
+      (
+        SELECT
+          t.id AS task_id,
+          t.attempt,
+          CASE t.state_id
+            WHEN 'AS' THEN 'stop'
+            WHEN 'AC' THEN 'kill'
+            ELSE 'leave'
+          END AS what
+        FROM long_task.task AS t
+        WHERE t.running_on = p_worker_id
+          AND t.state_id <> 'AE'
+        ORDER BY t.running_on, t.id
+      )
       UNION ALL
       SELECT
         d.task_id,
@@ -580,7 +586,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:44bbaf191b66c248a95b352b5a8f0b63', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -867,6 +873,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      nothing
 -- Raises     nothing
 --
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
+--
 -- Numbers of signals are those of Linux (man 7 signal; the same on x86 and ARM).
 CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_reason      text,
@@ -877,34 +886,27 @@ CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_timeout     interval
 )
 RETURNS text
-LANGUAGE plpgsql
-IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  v_names CONSTANT text[] := ARRAY[
-    'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
-    'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
-    'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
-  ];
-BEGIN
-  RETURN CASE
-    WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
-    WHEN p_reason IS NOT NULL THEN p_reason
-    WHEN p_signal IS NOT NULL THEN
-      'signal ' || p_signal
-      || COALESCE(' (SIG' || v_names[p_signal] || ')', '')
-      || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
-    WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
-    ELSE p_error
-  END;
-END
-$$;
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+  WHEN p_reason IS NOT NULL THEN p_reason
+  WHEN p_signal IS NOT NULL THEN
+    'signal ' || p_signal
+    || COALESCE(' (SIG' || (ARRAY[
+      'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
+      'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
+      'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
+    ])[p_signal] || ')', '')
+    || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
+  WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
+  ELSE p_error
+END;
 
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:1d975d1b032f2bb0777da93b4b0effc4', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:1f237da19524777b19b056fa19a064e7', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 

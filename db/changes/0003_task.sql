@@ -88,7 +88,7 @@ CREATE INDEX task_running
   ON long_task.task (running_on)
   WHERE running_on IS NOT NULL;
 CREATE INDEX task_attention
-  ON long_task.task (running_on)
+  ON long_task.task (running_on, id)
   WHERE running_on IS NOT NULL AND state_id <> 'AE';
 
 COMMENT ON TABLE long_task.task IS

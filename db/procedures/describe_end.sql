@@ -4,6 +4,9 @@
 -- Locks      nothing
 -- Raises     nothing
 --
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
+--
 -- Numbers of signals are those of Linux (man 7 signal; the same on x86 and ARM).
 CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_reason      text,
@@ -14,29 +17,22 @@ CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_timeout     interval
 )
 RETURNS text
-LANGUAGE plpgsql
-IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  v_names CONSTANT text[] := ARRAY[
-    'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
-    'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
-    'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
-  ];
-BEGIN
-  RETURN CASE
-    WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
-    WHEN p_reason IS NOT NULL THEN p_reason
-    WHEN p_signal IS NOT NULL THEN
-      'signal ' || p_signal
-      || COALESCE(' (SIG' || v_names[p_signal] || ')', '')
-      || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
-    WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
-    ELSE p_error
-  END;
-END
-$$;
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+  WHEN p_reason IS NOT NULL THEN p_reason
+  WHEN p_signal IS NOT NULL THEN
+    'signal ' || p_signal
+    || COALESCE(' (SIG' || (ARRAY[
+      'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
+      'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
+      'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
+    ])[p_signal] || ')', '')
+    || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
+  WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
+  ELSE p_error
+END;
 
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
   'One line that says why an attempt ended badly; null if it ended well.';

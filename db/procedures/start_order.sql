@@ -3,27 +3,25 @@
 -- Called by  claim_tasks, reconcile_attempts
 -- Locks      nothing
 -- Raises     nothing
+--
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
 CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
 RETURNS json
-LANGUAGE plpgsql
+LANGUAGE sql
 STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN json_build_object(
-    'task_id', p_task.id,
-    'attempt', p_task.attempt,
-    'group_id', p_task.group_id,
-    'command', array_replace(p_task.command, '%TASK', p_task.id::text),
-    'cwd', p_task.cwd,
-    'env', p_task.env,
-    'params', p_task.params::text,
-    'stdin', p_task.stdin,
-    'timeout', extract(epoch FROM p_task.timeout),
-    'kill_grace', extract(epoch FROM p_task.kill_grace)
-  );
-END
-$$;
+RETURN json_build_object(
+  'task_id', p_task.id,
+  'attempt', p_task.attempt,
+  'group_id', p_task.group_id,
+  'command', array_replace(p_task.command, '%TASK', p_task.id::text),
+  'cwd', p_task.cwd,
+  'env', p_task.env,
+  'params', p_task.params::text,
+  'stdin', p_task.stdin,
+  'timeout', extract(epoch FROM p_task.timeout),
+  'kill_grace', extract(epoch FROM p_task.kill_grace)
+);
 
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in; durations in seconds.';

@@ -40,24 +40,29 @@ COMMENT ON FUNCTION long_task.announce_tasks() IS 'Trigger: wake the nodes that 
 CREATE FUNCTION long_task.attend_attempts(p_worker_id integer) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$
 BEGIN
   RETURN (
     SELECT json_agg(json_build_array(a.task_id, a.attempt, a.what))
     FROM (
-      SELECT
-        t.id AS task_id,
-        t.attempt,
-        CASE t.state_id
-          WHEN 'AS' THEN 'stop'
-          WHEN 'AC' THEN 'kill'
-          ELSE 'leave'
-        END AS what
-      FROM long_task.task AS t
-      WHERE t.running_on = p_worker_id
-        AND t.state_id <> 'AE'
+      (
+        SELECT
+          t.id AS task_id,
+          t.attempt,
+          CASE t.state_id
+            WHEN 'AS' THEN 'stop'
+            WHEN 'AC' THEN 'kill'
+            ELSE 'leave'
+          END AS what
+        FROM long_task.task AS t
+        WHERE t.running_on = p_worker_id
+          AND t.state_id <> 'AE'
+        ORDER BY t.running_on, t.id
+      )
       UNION ALL
       SELECT
         d.task_id,
@@ -319,28 +324,8 @@ $$;
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
 CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  v_names CONSTANT text[] := ARRAY[
-    'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE',
-    'ALRM', 'TERM', 'STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ',
-    'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS'
-  ];
-BEGIN
-  RETURN CASE
-    WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
-    WHEN p_reason IS NOT NULL THEN p_reason
-    WHEN p_signal IS NOT NULL THEN
-      'signal ' || p_signal
-      || COALESCE(' (SIG' || v_names[p_signal] || ')', '')
-      || CASE WHEN p_core_dumped THEN ', core dumped' ELSE '' END
-    WHEN p_exit_code <> 0 THEN 'exit code ' || p_exit_code || COALESCE('; ' || p_error, '')
-    ELSE p_error
-  END;
-END
-$$;
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout after '::text || p_timeout) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) IS 'One line that says why an attempt ended badly; null if it ended well.';
 
@@ -1254,24 +1239,8 @@ COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live proc
 COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
 
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  RETURN json_build_object(
-    'task_id', p_task.id,
-    'attempt', p_task.attempt,
-    'group_id', p_task.group_id,
-    'command', array_replace(p_task.command, '%TASK', p_task.id::text),
-    'cwd', p_task.cwd,
-    'env', p_task.env,
-    'params', p_task.params::text,
-    'stdin', p_task.stdin,
-    'timeout', extract(epoch FROM p_task.timeout),
-    'kill_grace', extract(epoch FROM p_task.kill_grace)
-  );
-END
-$$;
+    LANGUAGE sql STABLE
+    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace));
 
 COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';
 
@@ -1959,7 +1928,7 @@ ALTER TABLE ONLY long_task.worker_lease
 ALTER TABLE ONLY long_task.worker_stop
     ADD CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id);
 
-CREATE INDEX task_attention ON long_task.task USING btree (running_on) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
+CREATE INDEX task_attention ON long_task.task USING btree (running_on, id) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
 
 CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
 

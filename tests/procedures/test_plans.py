@@ -125,3 +125,20 @@ def test_an_idle_call_touches_next_to_nothing(database: Database, planned_early:
         assert planned_early.sync(lease=1000).start == []
     assert touched.rows_by_scan == 0
     assert touched.entries < 10
+
+
+def test_processes_that_just_go_on_are_not_looked_at(
+    database: Database, planned_early: Node
+) -> None:
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    with people.without_triggers():
+        people.run(
+            "INSERT INTO long_task.task (command, attempt, running_on, worker_id, state_id)"
+            f" SELECT '{{true}}', 1, 1, 1, 'AE' FROM generate_series(1, {CROWD})"
+        )
+    cancelled = people.value("SELECT max(id) FROM long_task.task")
+    people.change(cancelled, state_id="AC")
+    with _touched(planned_early.sql, watch) as touched:
+        assert planned_early.attend() == [(cancelled, 1, "kill")]
+    assert touched.rows_by_scan == 0
+    assert touched.entries < 10
