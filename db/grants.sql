@@ -41,6 +41,8 @@ GRANT SELECT ON
   long_task.task_run,
   long_task.worker_lease,
   long_task.worker_stop,
+  long_task.worker_standby,
+  long_task.worker_event,
   long_task.worker,
   long_task.worker_status,
   long_task.group_status,
@@ -69,12 +71,13 @@ GRANT INSERT (
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
-  long_task.announce(integer, integer)
+  long_task.announce(integer, integer),
+  long_task.assert_attempt(bigint, integer)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
-  long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json),
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text),
   long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
   long_task.leave_worker(integer, bigint)
 TO long_task_node;

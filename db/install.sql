@@ -298,18 +298,21 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- a lease that is not renewed ends in killed tasks. The view long_task.worker shows both as one row.
 
 CREATE TABLE long_task.worker_lease (
-  worker_id    integer     NOT NULL,
-  group_id     integer     NOT NULL,
-  epoch        bigint      NOT NULL DEFAULT 0,
-  active       boolean     NOT NULL DEFAULT false,
-  locked_until timestamptz NOT NULL DEFAULT '-infinity',
-  task_count   integer     NOT NULL DEFAULT 0,
-  slots        integer     NOT NULL DEFAULT 0,
-  node_name    text,
-  host         text,
-  pid          integer,
-  version      text,
-  since        timestamptz,
+  worker_id      integer     NOT NULL,
+  group_id       integer     NOT NULL,
+  epoch          bigint      NOT NULL DEFAULT 0,
+  active         boolean     NOT NULL DEFAULT false,
+  locked_until   timestamptz NOT NULL DEFAULT '-infinity',
+  lease_duration interval    NOT NULL DEFAULT '0',
+  recovery_delay interval    NOT NULL DEFAULT '0',
+  task_count     integer     NOT NULL DEFAULT 0,
+  slots          integer     NOT NULL DEFAULT 0,
+  node_name      text,
+  host           text,
+  pid            integer,
+  process        text,
+  version        text,
+  since          timestamptz,
   CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id),
   CONSTRAINT worker_lease_has_slots CHECK (slots >= 0)
 ) WITH (fillfactor = 50);
@@ -321,11 +324,14 @@ COMMENT ON COLUMN long_task.worker_lease.group_id IS 'Group whose tasks it runs.
 COMMENT ON COLUMN long_task.worker_lease.epoch IS 'Grows with each new holder; a call under an older one is refused.';
 COMMENT ON COLUMN long_task.worker_lease.active IS 'Whether a node holds it, as far as is known.';
 COMMENT ON COLUMN long_task.worker_lease.locked_until IS 'End of the lease by the database''s clock.';
+COMMENT ON COLUMN long_task.worker_lease.lease_duration IS 'How long the lease lasts from each renewal.';
+COMMENT ON COLUMN long_task.worker_lease.recovery_delay IS 'How long after its end others wait before they take the lease to be lost.';
 COMMENT ON COLUMN long_task.worker_lease.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
 COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes at once.';
 COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
+COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
 
@@ -361,7 +367,60 @@ COMMENT ON COLUMN long_task.deleted_attempt.worker_id IS 'The worker that execut
 COMMENT ON COLUMN long_task.deleted_attempt.started IS 'When it was claimed.';
 COMMENT ON COLUMN long_task.deleted_attempt.started_by IS 'What had queued the task.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:07c1b561e86bd5ad4e9f602773bf924f', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+CREATE TABLE long_task.worker_standby (
+  worker_id  integer     NOT NULL,
+  process    text        NOT NULL,
+  group_id   integer     NOT NULL,
+  slots      integer     NOT NULL,
+  node_name  text        NOT NULL,
+  host       text        NOT NULL,
+  pid        integer     NOT NULL,
+  version    text        NOT NULL,
+  since      timestamptz NOT NULL,
+  seen       timestamptz NOT NULL,
+  seen_until timestamptz NOT NULL,
+  CONSTRAINT worker_standby_pkey PRIMARY KEY (worker_id, process)
+);
+
+COMMENT ON TABLE long_task.worker_standby IS
+  'Nodes that wait for a worker which another node holds. Written by the nodes'' procedures only.';
+COMMENT ON COLUMN long_task.worker_standby.worker_id IS 'The worker they wait for.';
+COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, pid namespace, pid and start of the node.';
+COMMENT ON COLUMN long_task.worker_standby.group_id IS 'Group it would serve.';
+COMMENT ON COLUMN long_task.worker_standby.slots IS 'Largest number of processes at once that it would run.';
+COMMENT ON COLUMN long_task.worker_standby.node_name IS 'Name of the node.';
+COMMENT ON COLUMN long_task.worker_standby.host IS 'Host name of the node.';
+COMMENT ON COLUMN long_task.worker_standby.pid IS 'Process id of the node.';
+COMMENT ON COLUMN long_task.worker_standby.version IS 'Release of pg_tasks on the node.';
+COMMENT ON COLUMN long_task.worker_standby.since IS 'When it began to wait.';
+COMMENT ON COLUMN long_task.worker_standby.seen IS 'When it last asked for the worker.';
+COMMENT ON COLUMN long_task.worker_standby.seen_until IS 'A node that has not asked again by then is gone.';
+
+CREATE TABLE long_task.worker_event (
+  id         bigint      GENERATED ALWAYS AS IDENTITY,
+  at         timestamptz NOT NULL DEFAULT long_task.clock(),
+  kind       text        NOT NULL,
+  worker_id  integer     NOT NULL,
+  epoch      bigint      NOT NULL,
+  node_name  text,
+  task_count integer     NOT NULL DEFAULT 0,
+  detail     text,
+  CONSTRAINT worker_event_pkey PRIMARY KEY (id),
+  CONSTRAINT worker_event_kind_is_known CHECK (kind IN ('taken', 'taken over', 'recovered', 'left', 'hook failed'))
+);
+
+COMMENT ON TABLE long_task.worker_event IS
+  'What happened to the leases of workers. Append-only; nothing reads it but people, who may delete what is old.';
+COMMENT ON COLUMN long_task.worker_event.id IS 'In the order of happening.';
+COMMENT ON COLUMN long_task.worker_event.at IS 'When it happened.';
+COMMENT ON COLUMN long_task.worker_event.kind IS 'taken (nobody held it), taken over (its node had failed), recovered (its node had failed; another worker''s node gave its tasks back), left (its node gave it back), hook failed (the default rule was used).';
+COMMENT ON COLUMN long_task.worker_event.worker_id IS 'The worker.';
+COMMENT ON COLUMN long_task.worker_event.epoch IS 'The epoch that began, or that ended.';
+COMMENT ON COLUMN long_task.worker_event.node_name IS 'The node that took it, or that had it.';
+COMMENT ON COLUMN long_task.worker_event.task_count IS 'Attempts that were lost with the node.';
+COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:724c57c371b21fb4fd0b27f13ddfdc56', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -428,6 +487,52 @@ COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:4f2dcccf6c542a9f2365ad909b9ee177', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::procedures/lease_over_at::pg_tasks
+
+-- lease_over_at: when a lease that is not renewed any more counts as lost.
+--
+-- Called by  lock_worker, recover_failed_workers, recover_worker_tasks, change_worker
+-- Locks      nothing
+-- Raises     nothing
+--
+-- The recovery delay after its end: the holder and its guardian judge the end by their own clocks, and
+-- have killed everything when the delay has passed.
+--
+-- Whoever judges counts only the time in which it had the database itself (p_judge_since): after a restart
+-- or a failover all leases look old at once, and each holder gets a whole lease to come back and report what
+-- happened meanwhile, before others write its attempts off.
+CREATE OR REPLACE FUNCTION long_task.lease_over_at(
+  p_lease       long_task.worker_lease,
+  p_judge_since timestamptz
+)
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+RETURN GREATEST(p_lease.locked_until, p_judge_since + p_lease.lease_duration) + p_lease.recovery_delay;
+
+COMMENT ON FUNCTION long_task.lease_over_at(long_task.worker_lease, timestamptz) IS
+  'When a lease that is not renewed any more counts as lost, for a judge that has had the database since a given time.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lease_over_at', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:5c3c2e2019dd8f8f5f78aba11b168adf', 'sqlFile path=procedures/lease_over_at.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/name_holder::pg_tasks
+
+-- name_holder: who holds a lease, or held it last, in words.
+--
+-- Called by  lock_worker, recover_failed_workers
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.name_holder(p_lease long_task.worker_lease)
+RETURNS text
+LANGUAGE sql
+STABLE
+RETURN 'node ' || p_lease.node_name || ' (pid ' || p_lease.pid || ' on ' || p_lease.host || ')';
+
+COMMENT ON FUNCTION long_task.name_holder(long_task.worker_lease) IS
+  'Name, process and machine of the node that holds a lease, or held it last.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/name_holder', 'pg_tasks', 'changelog.xml', NOW(), 10, '9:0956801e23d92d1a1a1ec4aa29ed727c', 'sqlFile path=procedures/name_holder.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/refuse::pg_tasks
 
 -- refuse: raise one of this schema's own errors.
@@ -457,7 +562,40 @@ $$;
 COMMENT ON FUNCTION long_task.refuse(text, text, text, text) IS
   'Raise an error with a code of class LT, a message, a hint and a detail.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:6d9eefdc32404fc73f15cacc994a40f5', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:6d9eefdc32404fc73f15cacc994a40f5', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0006_recovery_rule::pg_tasks
+
+-- retry_lost_task: a hook. Whether a task whose worker failed is run again, and after how long.
+--
+-- Called by  recover_worker_tasks, for each attempt that was lost while it was to go on; under the owner
+--            of the schema.
+-- Locks      nothing
+-- Raises     nothing. If a rule of yours raises, the rule below is used and worker_event says so.
+--
+-- Yours to replace: CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task) … . It is
+-- created once and never again, so that an upgrade leaves your rule alone. p_task is the row as the lost
+-- attempt left it: attempt is the number of that attempt, worker_id the worker that failed.
+--
+-- Returns the delay until the next attempt; null: the task ends CF 'Worker failed'.
+CREATE FUNCTION long_task.retry_lost_task(p_task long_task.task)
+RETURNS interval
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_task.attempt - p_task.base_attempt < p_task.max_attempts THEN
+    RETURN long_task.retry_delay_after(p_task.attempt - p_task.base_attempt, p_task.retry_delay);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.retry_lost_task(long_task.task) IS
+  'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0006_recovery_rule', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:6c35ac93d51291a1755f11b577db9ac4', 'sqlFile path=changes/0006_recovery_rule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -490,7 +628,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group, or the node of one worker if a worker is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 10, '9:ab13c5fb523dc46f3c27800b192c1d4e', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:ab13c5fb523dc46f3c27800b192c1d4e', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -528,7 +666,57 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:a014d6a9e00bc2e38ed02c0a84af1bd5', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:a014d6a9e00bc2e38ed02c0a84af1bd5', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
+
+-- assert_attempt: let a transaction of a task's own process commit only if its attempt is not over.
+--
+-- Called by  programs that run as tasks, as the last statement before COMMIT.
+-- Locks      the task row FOR SHARE until the transaction ends: nobody can declare the attempt over, or
+--            cancel it, in between. What comes later in the transaction keeps people waiting.
+-- Raises     LT002 the attempt is over, or is being cancelled
+--
+-- A process that was cut off and believes that it still runs cannot be kept from going on for a moment;
+-- its writes can be kept from being committed. The attempt is the fencing token.
+CREATE OR REPLACE FUNCTION long_task.assert_attempt(
+  p_task_id bigint,
+  p_attempt integer
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_state_id text;
+  v_attempt  integer;
+  v_running  boolean;
+BEGIN
+  SELECT t.state_id, t.attempt, t.running_on IS NOT NULL
+  INTO v_state_id, v_attempt, v_running
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR SHARE;
+  IF v_running AND v_attempt = p_attempt AND v_state_id <> 'AC' THEN
+    RETURN;
+  END IF;
+  PERFORM long_task.refuse('LT002',
+    format('attempt %s of task %s is over', COALESCE(p_attempt::text, 'null'), COALESCE(p_task_id::text, 'null')),
+    'Roll back and exit: whatever this process does now counts for nothing.',
+    CASE
+      WHEN v_state_id IS NULL THEN 'There is no such task.'
+      ELSE format('The task is %s, attempt %s%s.', v_state_id, v_attempt,
+        CASE WHEN v_running THEN '' ELSE ', with no process' END)
+    END);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
+  'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -586,7 +774,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -617,7 +805,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -766,7 +954,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:ad4a33606c5df955121ab0e5c30fa26c', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:ad4a33606c5df955121ab0e5c30fa26c', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -863,7 +1051,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:9ae9a3bfeda293fa033b0c4980fff988', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:9ae9a3bfeda293fa033b0c4980fff988', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -906,7 +1094,53 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:1f237da19524777b19b056fa19a064e7', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:1f237da19524777b19b056fa19a064e7', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/end_lease::pg_tasks
+
+-- end_lease: close the lease of a worker whose node is gone, and write off what it has left behind.
+--
+-- Called by  lock_worker, leave_worker, recover_failed_workers, change_worker, under a lock of the lease's row.
+-- Locks      the lease's row; task rows, as finish_attempts does.
+-- Raises     nothing
+--
+-- p_reports are ends that somebody still knows of, as finish_attempts takes them.
+--
+-- Returns how many attempts were lost. Null: rows are left that somebody holds in an open transaction; then
+-- the lease still is the node's, though over, and this is to be called again.
+CREATE OR REPLACE FUNCTION long_task.end_lease(
+  p_lease   long_task.worker_lease,
+  p_reports json DEFAULT '[]'
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_lost integer;
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    active = false,
+    task_count = 0,
+    locked_until = LEAST(l.locked_until, long_task.clock())
+  WHERE l.worker_id = p_lease.worker_id;
+  v_lost := long_task.recover_worker_tasks(p_lease.worker_id, p_reports);
+  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
+    UPDATE long_task.worker_lease AS l
+    SET active = p_lease.active
+    WHERE l.worker_id = p_lease.worker_id;
+    RETURN NULL;
+  END IF;
+  RETURN v_lost;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
+  'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:65347c848fefaf72cf5f6027c26ef706', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -954,7 +1188,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:d767cac09c08575f6eb170487448a7fb', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:d767cac09c08575f6eb170487448a7fb', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -967,7 +1201,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     nothing
 --
 -- A report changes a row only while that row still is in the reported attempt on this worker; so a
--- report can be repeated, and a late one does no harm. The whole rule of retries is here.
+-- report can be repeated, and a late one does no harm. The whole rule of retries is here, but for lost
+-- attempts about which somebody else has decided already (ruled): those go on after retry_in seconds, or not.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -1030,7 +1265,9 @@ BEGIN
       system_seconds real,
       peak_memory    bigint,
       output         text,
-      result         text
+      result         text,
+      ruled          boolean,
+      retry_in       double precision
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.running_on = p_worker_id
@@ -1045,7 +1282,10 @@ BEGIN
         WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
         ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
       END AS run_state_id,
-      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND CASE
+        WHEN r.ruled THEN r.retry_in IS NOT NULL
+        ELSE r.failures < r.max_attempts
+      END AS again
     FROM report AS r
   ),
   history AS (
@@ -1064,7 +1304,8 @@ BEGIN
     SET
       running_on = NULL,
       state_id = CASE
-        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.again THEN
+          CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
         ELSE t.state_id
       END,
@@ -1074,7 +1315,8 @@ BEGIN
       END,
       finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
       start_after = CASE
-        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        WHEN v.again THEN
+          v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
         ELSE t.start_after
       END,
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
@@ -1161,7 +1403,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:10f5c5eddb687f35e6e0d64413c16c6b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:fb636e8f7955bc3ee4ddd5fd3b271757', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -1240,7 +1482,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:f1af444aef79d9c9e0b67d2a3e1828c9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:f1af444aef79d9c9e0b67d2a3e1828c9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -1291,18 +1533,21 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:43027a01c0683f1c239f4e98be58e6c6', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:43027a01c0683f1c239f4e98be58e6c6', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
 -- leave_worker: give a lease back.
 --
 -- Called by  a node that ends, after it has reported everything.
--- Locks      the worker's lease row; task rows by recover_worker_tasks.
+-- Locks      the worker's lease row; task rows by end_lease.
 -- Raises     nothing: a node that has lost its lease has nothing to give back.
 --
 -- The stop codes 2 and 3 ask a node to leave; they are done with now, so that the next node that serves
 -- the worker runs. Code 1 is a condition of the worker and stays.
+--
+-- Returns true: given back; false: it was not held any more; null: an attempt whose start the node never
+-- heard of has a row that somebody holds, so call again.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.leave_worker(
   p_worker_id integer,
@@ -1314,48 +1559,55 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  v_lease long_task.worker_lease;
+  v_lost  integer;
 BEGIN
-  UPDATE long_task.worker_lease AS l
-  SET
-    active = false,
-    locked_until = long_task.clock(),
-    task_count = 0
+  SELECT l.* INTO v_lease
+  FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
-    AND l.active;
+    AND l.active
+  FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM long_task.recover_worker_tasks(p_worker_id);
+  v_lost := long_task.end_lease(v_lease);
+  IF v_lost IS NULL THEN
+    RETURN NULL;
+  END IF;
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
+  PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.leave_worker(integer, bigint) IS
-  'For nodes: give the lease of a worker back. False if it was not held any more.';
+  'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:375d1873eed911e4114d74d46ded7bc8', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:e169f086529b4444415e44d547587245', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
 -- lock_worker: give the lease of a worker to a node, if nobody else may hold it.
 --
 -- Called by  a node when it starts, and again while it stands by.
--- Locks      the worker's lease row; task rows by recover_worker_tasks.
--- Raises     LT004 bad value
+-- Locks      the worker's lease row; task rows by end_lease.
+-- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
--- A lease that has ended is given away p_recovery_delay seconds later, not at once: its holder and
--- the holder's guardian judge its end by their own clocks and need a margin to have killed everything.
+-- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
+-- held it (which asks when nothing of it runs any more), and to one that has seen on its own machine that the
+-- holder and all its processes are dead (p_dead_process: the process of the lease as this call returned it).
+--
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
 --
--- Returns epoch (null: not given), held_by, and retry_in seconds.
+-- Returns epoch (null: not given), held_by, retry_in seconds, and the process of the holder.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_worker_id      integer,
@@ -1364,21 +1616,25 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_node_name      text,
   p_host           text,
   p_pid            integer,
+  p_process        text,
   p_version        text,
   p_lease_duration double precision,
   p_recovery_delay double precision,
-  p_reports        json DEFAULT '[]'
+  p_reports        json DEFAULT '[]',
+  p_dead_process   text DEFAULT NULL
 )
-RETURNS TABLE (epoch bigint, held_by text, retry_in double precision)
+RETURNS TABLE (epoch bigint, held_by text, retry_in double precision, held_process text)
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  v_again CONSTANT double precision := 0.2;
   v_lease long_task.worker_lease;
-  v_free  timestamptz;
+  v_over  timestamptz;
   v_now   timestamptz;
+  v_lost  integer;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -1397,17 +1653,49 @@ BEGIN
   END LOOP;
 
   v_now := long_task.clock();
-  v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
-  IF v_lease.active AND v_free > v_now THEN
+  PERFORM long_task.refuse('LT011',
+    format('node name %s is taken by worker %s, %s', p_node_name, l.worker_id, long_task.name_holder(l)),
+    'Give each node a node_name of its own.')
+  FROM long_task.worker_lease AS l
+  WHERE l.node_name = p_node_name
+    AND l.worker_id <> p_worker_id
+    AND l.active
+    AND long_task.lease_over_at(l, '-infinity') > v_now;
+
+  v_over := long_task.lease_over_at(v_lease, long_task.session_start());
+  IF v_lease.active AND v_over > v_now
+     AND v_lease.process IS DISTINCT FROM p_process
+     AND v_lease.process IS DISTINCT FROM p_dead_process THEN
+    IF v_lease.group_id <> p_group_id THEN
+      PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
+          p_worker_id, v_lease.group_id, long_task.name_holder(v_lease)),
+        format('A node for group %s needs a worker id of its own.', p_group_id));
+    END IF;
+    INSERT INTO long_task.worker_standby AS s (
+      worker_id, process, group_id, slots, node_name, host, pid, version, since, seen, seen_until
+    )
+    VALUES (
+      p_worker_id, p_process, p_group_id, p_slots, p_node_name, p_host, p_pid, p_version, v_now, v_now,
+      v_now + make_interval(secs => p_lease_duration)
+    )
+    ON CONFLICT ON CONSTRAINT worker_standby_pkey DO UPDATE
+    SET seen = EXCLUDED.seen, seen_until = EXCLUDED.seen_until;
     RETURN QUERY SELECT
       NULL::bigint,
-      format('node %s (pid %s on %s)', v_lease.node_name, v_lease.pid, v_lease.host),
-      extract(epoch FROM v_free - v_now)::double precision;
+      long_task.name_holder(v_lease),
+      extract(epoch FROM v_over - v_now)::double precision,
+      v_lease.process;
     RETURN;
   END IF;
 
-  PERFORM long_task.recover_worker_tasks(p_worker_id, p_reports);
-
+  v_lost := long_task.end_lease(v_lease, p_reports);
+  IF v_lost IS NULL THEN
+    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text;
+    RETURN;
+  END IF;
+  DELETE FROM long_task.worker_standby AS s
+  WHERE s.worker_id = p_worker_id
+    AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
   UPDATE long_task.worker_lease AS l
   SET
@@ -1415,25 +1703,115 @@ BEGIN
     epoch = l.epoch + 1,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
-    task_count = 0,
+    lease_duration = make_interval(secs => p_lease_duration),
+    recovery_delay = make_interval(secs => p_recovery_delay),
     slots = p_slots,
     node_name = p_node_name,
     host = p_host,
     pid = p_pid,
+    process = p_process,
     version = p_version,
     since = v_now
-  WHERE l.worker_id = p_worker_id
-  RETURNING l.* INTO v_lease;
-  RETURN QUERY SELECT v_lease.epoch, NULL::text, NULL::double precision;
+  WHERE l.worker_id = p_worker_id;
+  PERFORM long_task.log_event(
+    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, l, v_lost,
+    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:bd2bfafa06d03817f622cc241dca9ff8', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:ab84107d9224697c18dd80ea9bb72ea4', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/log_event::pg_tasks
+
+-- log_event: a line in the log of what happened to leases.
+--
+-- Called by  lock_worker, leave_worker, recover_failed_workers
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.log_event(
+  p_kind       text,
+  p_lease      long_task.worker_lease,
+  p_task_count integer,
+  p_detail     text DEFAULT NULL
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO long_task.worker_event (kind, worker_id, epoch, node_name, task_count, detail)
+  VALUES (p_kind, p_lease.worker_id, p_lease.epoch, p_lease.node_name, p_task_count, p_detail);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
+  'Write a row of worker_event.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:5537a57d2025f853f3587ccb8759772e', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
+
+-- lost_attempts: reports of the attempts that a worker has left behind, as nobody else can give them.
+--
+-- Called by  recover_worker_tasks
+-- Locks      nothing
+-- Raises     what the hook retry_lost_task raises, if p_ask_hook
+--
+-- p_spare: tasks about which there is a report that could not be taken in yet.
+-- retry_in: seconds until the next attempt; null: none. Without the hook the rule of all failures
+-- decides, which finish_attempts knows.
+-- Returns what finish_attempts takes; null if nothing was left behind.
+CREATE OR REPLACE FUNCTION long_task.lost_attempts(
+  p_worker_id integer,
+  p_spare     bigint[],
+  p_ask_hook  boolean
+)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_object(
+      'task_id', a.task_id,
+      'attempt', a.attempt,
+      'reason', 'Worker failed',
+      'ended_ago', 0,
+      'ruled', a.ruled,
+      'retry_in', CASE WHEN a.delay IS NOT NULL THEN LEAST(GREATEST(extract(epoch FROM a.delay), 0), 3e9) END
+    ))
+    FROM (
+      SELECT
+        t.id AS task_id,
+        t.attempt,
+        p_ask_hook AS ruled,
+        CASE WHEN p_ask_hook AND t.state_id = 'AE' THEN long_task.retry_lost_task(t) END AS delay
+      FROM long_task.task AS t
+      WHERE t.running_on = p_worker_id
+        AND t.id <> ALL (p_spare)
+      UNION ALL
+      SELECT d.task_id, d.attempt, false, NULL
+      FROM long_task.deleted_attempt AS d
+      WHERE d.worker_id = p_worker_id
+    ) AS a
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
+  'What is reported of the attempts that a worker has left behind; null: there are none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:2599852680fed66e31c89c545d56e408', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -1553,7 +1931,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:c55b177a395681fbe4895177b50dd8e2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:c55b177a395681fbe4895177b50dd8e2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -1579,7 +1957,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -1621,20 +1999,80 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:844b587b1f392c6dfcd65d029fb0adbf', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:844b587b1f392c6dfcd65d029fb0adbf', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
+
+-- recover_failed_workers: give back the tasks of workers whose node has failed.
+--
+-- Called by  sync, at the renewal of a lease: every node watches over all others.
+-- Locks      lease rows of failed workers FOR UPDATE SKIP LOCKED, so that one of the watchers does it and
+--            none waits; task rows, as finish_attempts does.
+-- Raises     nothing
+--
+-- Rows that somebody holds in an open transaction are passed over. The lease stays until none is left, so
+-- that its worker is given to nobody whose tasks would then be somebody else's.
+--
+-- Returns seconds until another lease may be lost; null: nobody else holds one.
+CREATE OR REPLACE FUNCTION long_task.recover_failed_workers(p_worker_id integer)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_again CONSTANT double precision := 0.2;
+  v_since timestamptz := long_task.session_start();
+  v_lease long_task.worker_lease;
+  v_lost  integer;
+  v_next  timestamptz;
+BEGIN
+  FOR v_lease IN
+    SELECT l.*
+    FROM long_task.worker_lease AS l
+    WHERE l.active
+      AND l.worker_id <> p_worker_id
+      AND long_task.lease_over_at(l, v_since) <= long_task.clock()
+    ORDER BY l.worker_id
+    FOR UPDATE SKIP LOCKED
+  LOOP
+    v_lost := long_task.end_lease(v_lease);
+    IF v_lost IS NOT NULL THEN
+      PERFORM long_task.log_event('recovered', v_lease, v_lost,
+        format('%s failed, and worker %s saw it', long_task.name_holder(v_lease), p_worker_id));
+      PERFORM long_task.announce(NULL, v_lease.worker_id);
+    END IF;
+  END LOOP;
+
+  SELECT min(long_task.lease_over_at(l, v_since)) INTO v_next
+  FROM long_task.worker_lease AS l
+  WHERE l.active
+    AND l.worker_id <> p_worker_id;
+  -- GREATEST would pass over a null.
+  RETURN CASE WHEN v_next IS NOT NULL THEN GREATEST(extract(epoch FROM v_next - long_task.clock()), v_again) END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_failed_workers(integer) IS
+  'Give back the tasks of workers whose node has failed. Returns seconds until another lease may be lost; null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:113dc6689e27ddb75b53ffe9a7692cd9', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
 -- recover_worker_tasks: write off the attempts of a worker whose node is gone.
 --
--- Called by  lock_worker, when a node takes a worker over; leave_worker; change_worker.
--- Locks      task rows, by finish_attempts.
--- Raises     LT001 lease lost: the worker is still being served
+-- Called by  lock_worker before a new holder begins, leave_worker, change_worker, recover_failed_workers;
+--            by people for a worker that nobody is going to take.
+-- Locks      task rows, as finish_attempts does.
+-- Raises     LT001 the worker is being served
 --
--- What the node that is gone could not report under its lease counts first: p_reports, as
--- finish_attempts takes them. A lost attempt counts as a failed one and goes on by the same rule as
--- every failure.
--- Returns how many attempts were lost.
+-- p_reports are ends that somebody still knows of (as finish_attempts takes them); they count first.
+-- What is left is lost: a lost attempt counts as failed, and the hook retry_lost_task says whether the
+-- task goes on.
+--
+-- Returns how many attempts were lost. Those whose row somebody holds in an open transaction are passed
+-- over, and are the worker's until this is called again.
 CREATE OR REPLACE FUNCTION long_task.recover_worker_tasks(
   p_worker_id integer,
   p_reports   json DEFAULT '[]'
@@ -1645,56 +2083,40 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_lost json;
+  v_spare bigint[] := ARRAY[]::bigint[];
+  v_lost  json;
 BEGIN
   PERFORM long_task.refuse('LT001', format('worker %s is served until %s', l.worker_id, l.locked_until),
     'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.')
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.active
-    AND l.locked_until > long_task.clock();
+    AND long_task.lease_over_at(l, '-infinity') > long_task.clock();
 
-  -- finish_attempts passes over rows that a person holds; nobody may take the worker while some are
-  -- left, so this one waits for them.
-  PERFORM t.id
-  FROM long_task.task AS t
-  WHERE t.running_on = p_worker_id
-  ORDER BY t.id
-  FOR NO KEY UPDATE;
-  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
-  WHERE json_array_length(p_reports) > 0;
-
-  SELECT json_agg(json_build_object(
-    'task_id', a.task_id,
-    'attempt', a.attempt,
-    'reason', 'Worker failed',
-    'ended_ago', 0
-  ))
-  INTO v_lost
-  FROM (
-    SELECT t.id AS task_id, t.attempt
-    FROM long_task.task AS t
-    WHERE t.running_on = p_worker_id
-    UNION ALL
-    SELECT d.task_id, d.attempt
-    FROM long_task.deleted_attempt AS d
-    WHERE d.worker_id = p_worker_id
-  ) AS a;
-
+  IF json_array_length(p_reports) > 0 THEN
+    v_spare := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  BEGIN
+    v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
+  EXCEPTION
+    WHEN OTHERS THEN
+      -- A rule that fails must not keep the tasks from going on.
+      PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
+      FROM long_task.worker_lease AS l
+      WHERE l.worker_id = p_worker_id;
+      v_lost := long_task.lost_attempts(p_worker_id, v_spare, false);
+  END;
   IF v_lost IS NULL THEN
     RETURN 0;
   END IF;
-  PERFORM long_task.finish_attempts(p_worker_id, v_lost);
-  RETURN json_array_length(v_lost);
+  RETURN json_array_length(v_lost) - cardinality(long_task.finish_attempts(p_worker_id, v_lost));
 END
 $$;
 
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer, json) IS
   'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
 
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(integer, json) FROM PUBLIC;
-
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:a8aa98ef6fd85e1da2948a5cc689a103', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:313331efcd8d22c4b3bde738749220bb', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -1775,7 +2197,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -1841,7 +2263,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -1865,7 +2287,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -1953,7 +2375,28 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer) IS
   'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/session_start::pg_tasks
+
+-- session_start: since when this session has had the database.
+--
+-- Called by  lock_worker, recover_failed_workers. A test database replaces it.
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.session_start()
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) AS a
+$$;
+
+COMMENT ON FUNCTION long_task.session_start() IS
+  'When this session was connected.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/session_start', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:3d4ad0eaeac6270296fe193a0c5d2319', 'sqlFile path=procedures/session_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -1961,7 +2404,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- Called by  a node, under its lease: when something has ended, a notification came, a time was reached.
 -- Locks      the worker's lease row FOR NO KEY UPDATE, which writes no version of the row, so that a
---            snapshot held for hours does not make this lookup slower; then task rows.
+--            snapshot held for hours does not make this lookup slower; then task rows; at a renewal
+--            the lease rows of failed workers, which are passed over if somebody holds them.
 -- Raises     LT001 lease lost
 --
 -- p_reports       ended attempts, as finish_attempts takes them
@@ -1976,6 +2420,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --   again     task ids whose report has to be handed in again
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
+--   watch_in  at a renewal: seconds until another worker's lease may be lost; null: there is none
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -2000,6 +2445,7 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_watch_in double precision;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -2018,6 +2464,7 @@ BEGIN
       locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
+    v_watch_in := long_task.recover_failed_workers(p_worker_id);
   END IF;
 
   IF p_reports IS NOT NULL THEN
@@ -2053,7 +2500,8 @@ BEGIN
     'attend', v_attend,
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
-    'wake_in', v_wake_in
+    'wake_in', v_wake_in,
+    'watch_in', v_watch_in
   );
 END
 $$;
@@ -2063,7 +2511,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, doub
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:51a45ce6925a6dbc1f633943f3fd3418', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:ea5f74d7e186601c9519d1da5f26fa46', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -2128,7 +2576,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:d840b6b845e53ca9e35d3ee5ea2959f4', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:d840b6b845e53ca9e35d3ee5ea2959f4', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -2204,7 +2652,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -2242,7 +2690,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:eb015eb0aec93f5b2c1793b4d027ccc9', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:eb015eb0aec93f5b2c1793b4d027ccc9', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -2314,7 +2762,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -2357,7 +2805,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -2397,7 +2845,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -2439,18 +2887,20 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
--- worker_status: how each worker is doing, counted at the moment of asking.
+-- worker_status: how each worker is doing, and each node that waits for one, counted at the moment of asking.
 CREATE OR REPLACE VIEW long_task.worker_status AS
 SELECT
-  w.id,
+  w.worker_id AS id,
   w.group_id,
   CASE
     WHEN NOT w.active THEN 'left'
     WHEN w.locked_until <= c.now THEN 'failed'
+    -- A node renews at half of its lease at the latest.
+    WHEN w.locked_until - c.now < w.lease_duration / 2 THEN 'failing'
     WHEN w.stop IN (2, 3) THEN 'draining'
     WHEN w.stop = 1 THEN 'held'
     ELSE 'live'
@@ -2460,18 +2910,35 @@ SELECT
   r.running,
   e.ended AS ended_last_minute,
   e.failed AS failed_last_minute,
-  w.locked_until - c.now AS lease_left,
+  CASE WHEN w.active THEN c.now - (w.locked_until - w.lease_duration) END AS lease_age,
+  CASE WHEN w.active THEN w.locked_until - c.now END AS lease_left,
   w.node_name,
   w.host,
   w.pid,
   w.version,
   c.now - w.since AS age
-FROM long_task.worker AS w
+FROM (
+  SELECT
+    COALESCE(l.worker_id, s.worker_id) AS worker_id,
+    l.group_id,
+    COALESCE(l.active, false) AS active,
+    l.locked_until,
+    l.lease_duration,
+    COALESCE(s.stop, 0::smallint) AS stop,
+    l.slots,
+    l.node_name,
+    l.host,
+    l.pid,
+    l.version,
+    l.since
+  FROM long_task.worker_lease AS l
+  FULL JOIN long_task.worker_stop AS s ON s.worker_id = l.worker_id
+) AS w
 CROSS JOIN (SELECT long_task.clock() AS now OFFSET 0) AS c
 CROSS JOIN LATERAL (
   SELECT count(*) AS running
   FROM long_task.task AS t
-  WHERE t.running_on = w.id
+  WHERE t.running_on = w.worker_id
 ) AS r
 LEFT JOIN (
   SELECT
@@ -2481,27 +2948,48 @@ LEFT JOIN (
   FROM long_task.task_run AS h
   WHERE h.finished > long_task.clock() - interval '1 minute'
   GROUP BY h.worker_id
-) AS e ON e.worker_id = w.id
-ORDER BY w.id;
+) AS e ON e.worker_id = w.worker_id
+UNION ALL
+SELECT
+  b.worker_id,
+  b.group_id,
+  'standby',
+  COALESCE(s.stop, 0::smallint),
+  b.slots,
+  0,
+  NULL,
+  NULL,
+  NULL,
+  NULL,
+  b.node_name,
+  b.host,
+  b.pid,
+  b.version,
+  long_task.clock() - b.since
+FROM long_task.worker_standby AS b
+LEFT JOIN long_task.worker_stop AS s ON s.worker_id = b.worker_id
+WHERE b.seen_until > long_task.clock()
+ORDER BY 1, age DESC;
 
 COMMENT ON VIEW long_task.worker_status IS
-  'Workers: live, held (stop = 1), draining (stop = 2 or 3), failed (its lease ran out) or left.';
+  'Workers: live, held (stop = 1), draining (stop = 2 or 3), failing (late with its renewal), failed (its lease ran out) or left; and the nodes that stand by.';
 COMMENT ON COLUMN long_task.worker_status.id IS 'The worker.';
 COMMENT ON COLUMN long_task.worker_status.group_id IS 'Group whose tasks it runs.';
-COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failed or left.';
+COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failing, failed or left; standby: this row is a node that waits for the worker.';
 COMMENT ON COLUMN long_task.worker_status.stop IS 'Its stop code.';
 COMMENT ON COLUMN long_task.worker_status.slots IS 'Largest number of processes at once.';
 COMMENT ON COLUMN long_task.worker_status.running IS 'Tasks that have a process now.';
 COMMENT ON COLUMN long_task.worker_status.ended_last_minute IS 'Attempts that ended in the last minute; null: none.';
 COMMENT ON COLUMN long_task.worker_status.failed_last_minute IS 'Those of them that ended badly.';
-COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it.';
-COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, or held it last.';
+COMMENT ON COLUMN long_task.worker_status.lease_age IS 'Since the lease was taken or renewed; null: nobody holds it.';
+COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it; null: nobody holds it.';
+COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, held it last, or waits for it.';
 COMMENT ON COLUMN long_task.worker_status.host IS 'The machine of that node.';
 COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
-COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it.';
+COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:9926c081350bc72c318b29e33e4ae7ef', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -2520,19 +3008,30 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  v_lease long_task.worker_lease;
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM l.worker_id
+    SELECT l.* INTO v_lease
     FROM long_task.worker_lease AS l
     WHERE l.worker_id = OLD.id
-      AND NOT l.active
     FOR UPDATE;
-    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
-      'Set stop = 3 to have its node cancel everything and leave.')
-    WHERE OLD.active;
-    PERFORM long_task.recover_worker_tasks(OLD.id);
+    IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+      PERFORM long_task.refuse('LT001', format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
+        'Set stop = 3 to have its node cancel everything and leave.');
+    END IF;
+    -- Wait for rows that somebody holds, because end_lease passes over them.
+    PERFORM t.id
+    FROM long_task.task AS t
+    WHERE t.running_on = OLD.id
+    ORDER BY t.id
+    FOR NO KEY UPDATE;
+    IF v_lease.worker_id IS NOT NULL THEN
+      PERFORM long_task.end_lease(v_lease);
+    END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
-    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id;
     RETURN OLD;
   END IF;
   IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
@@ -2566,7 +3065,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:c1f2fa2265d2bf0614b300be943cae58', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:56fdbeaa36081c1431cc41810a7561b3', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -2613,6 +3112,8 @@ GRANT SELECT ON
   long_task.task_run,
   long_task.worker_lease,
   long_task.worker_stop,
+  long_task.worker_standby,
+  long_task.worker_event,
   long_task.worker,
   long_task.worker_status,
   long_task.group_status,
@@ -2641,14 +3142,15 @@ GRANT INSERT (
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
-  long_task.announce(integer, integer)
+  long_task.announce(integer, integer),
+  long_task.assert_attempt(bigint, integer)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
-  long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json),
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text),
   long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
   long_task.leave_worker(integer, bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:03de5d10adcf279399cbe7b966606305', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:1e3f041421212170d69e9ddedba00230', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

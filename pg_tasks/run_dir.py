@@ -1,12 +1,18 @@
-"""The directory of a guardian's result files: one for each node, private, removed afterwards."""
+"""The directory of a guardian's result files: one for each node, private, removed afterwards.
+
+Its name is the node's: the pid namespace, the pid and the start of its process, so that it is
+nobody else's, and a task is told apart from one of a node that runs inside a task.
+"""
 
 import os
 import re
 from pathlib import Path
 
 from pg_tasks.errors import SettingsError
+from pg_tasks.guardian.config import from_argument
 from pg_tasks.guardian.tree import ProcessTree
 
+_GUARDIAN = b"/guardian/__main__.py"
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
 
 
@@ -24,20 +30,13 @@ def make_private(path: Path, setting: str) -> None:
 
 
 def claim(base: Path, tree: ProcessTree) -> Path:
-    """This process's own directory below ``base``, empty; those of dead processes are removed.
-
-    The name holds the pid namespace, the pid and the start of its process, so that it is nobody
-    else's, and a task is told apart from one of a node that runs inside a task.
-    """
+    """This process's own directory below ``base``, empty; those of dead processes are removed."""
     make_private(base, "run_dir")
     base = base.resolve()
-    namespace = Path("/proc/self/ns/pid").stat().st_ino
     for path in base.iterdir():
-        if _is_dead(path, namespace, tree):
+        if is_dead(path.name, tree):
             remove(path)
-    me = tree.look(os.getpid())
-    assert me is not None
-    own = base / f"{namespace}-{me.pid}-{me.started}"
+    own = base / name_process(tree)
     try:
         own.mkdir(mode=0o700, exist_ok=True)
         own.chmod(0o700)
@@ -56,12 +55,34 @@ def remove(path: Path) -> None:
         return
 
 
-def _is_dead(path: Path, namespace: int, tree: ProcessTree) -> bool:
-    match = _NAME.fullmatch(path.name)
-    if match is None or int(match[1]) != namespace:
+def name_process(tree: ProcessTree) -> str:
+    """What the directory of this process is called."""
+    me = tree.look(os.getpid())
+    assert me is not None
+    return f"{_namespace()}-{me.pid}-{me.started}"
+
+
+def is_dead(name: str, tree: ProcessTree) -> bool:
+    """Whether the process of that name has ended; False too for names of other namespaces."""
+    match = _NAME.fullmatch(name)
+    if match is None or int(match[1]) != _namespace():
         return False
     process = tree.look(int(match[2]))
-    return process is None or process.started != int(match[3])
+    return process is None or process.started != int(match[3]) or process.zombie
+
+
+def name_in_arguments(arguments: list[bytes]) -> str | None:
+    """The name of the node whose guardian was executed with ``arguments``; None: no guardian's."""
+    if len(arguments) < 3 or not arguments[-3].endswith(_GUARDIAN):
+        return None
+    try:
+        return Path(from_argument(arguments[-1].decode()).run_dir).name
+    except (ValueError, TypeError):
+        return None
+
+
+def _namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _empty(path: Path) -> None:

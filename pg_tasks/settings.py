@@ -6,7 +6,6 @@ and the environment over the file.  An empty variable and an empty key count as 
 """
 
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -57,10 +56,10 @@ class Settings:
         1,
         100_000,
     )
-    node_name: str = _setting(
+    node_name: str | None = _setting(
         Kind.TEXT,
-        socket.gethostname,
-        "what the node is called in its worker's row (default: host name)",
+        None,
+        "what the node is called in its worker's row (default: host name and worker)",
     )
     dsn: str | None = _setting(
         Kind.DSN,

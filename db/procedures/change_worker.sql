@@ -13,19 +13,30 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  v_lease long_task.worker_lease;
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM l.worker_id
+    SELECT l.* INTO v_lease
     FROM long_task.worker_lease AS l
     WHERE l.worker_id = OLD.id
-      AND NOT l.active
     FOR UPDATE;
-    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
-      'Set stop = 3 to have its node cancel everything and leave.')
-    WHERE OLD.active;
-    PERFORM long_task.recover_worker_tasks(OLD.id);
+    IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+      PERFORM long_task.refuse('LT001', format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
+        'Set stop = 3 to have its node cancel everything and leave.');
+    END IF;
+    -- Wait for rows that somebody holds, because end_lease passes over them.
+    PERFORM t.id
+    FROM long_task.task AS t
+    WHERE t.running_on = OLD.id
+    ORDER BY t.id
+    FOR NO KEY UPDATE;
+    IF v_lease.worker_id IS NOT NULL THEN
+      PERFORM long_task.end_lease(v_lease);
+    END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
-    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id;
     RETURN OLD;
   END IF;
   IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN

@@ -7,7 +7,8 @@
 -- Raises     nothing
 --
 -- A report changes a row only while that row still is in the reported attempt on this worker; so a
--- report can be repeated, and a late one does no harm. The whole rule of retries is here.
+-- report can be repeated, and a late one does no harm. The whole rule of retries is here, but for lost
+-- attempts about which somebody else has decided already (ruled): those go on after retry_in seconds, or not.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -70,7 +71,9 @@ BEGIN
       system_seconds real,
       peak_memory    bigint,
       output         text,
-      result         text
+      result         text,
+      ruled          boolean,
+      retry_in       double precision
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.running_on = p_worker_id
@@ -85,7 +88,10 @@ BEGIN
         WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
         ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
       END AS run_state_id,
-      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND CASE
+        WHEN r.ruled THEN r.retry_in IS NOT NULL
+        ELSE r.failures < r.max_attempts
+      END AS again
     FROM report AS r
   ),
   history AS (
@@ -104,7 +110,8 @@ BEGIN
     SET
       running_on = NULL,
       state_id = CASE
-        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.again THEN
+          CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
         ELSE t.state_id
       END,
@@ -114,7 +121,8 @@ BEGIN
       END,
       finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
       start_after = CASE
-        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        WHEN v.again THEN
+          v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
         ELSE t.start_after
       END,
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,

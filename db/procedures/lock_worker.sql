@@ -1,15 +1,17 @@
 -- lock_worker: give the lease of a worker to a node, if nobody else may hold it.
 --
 -- Called by  a node when it starts, and again while it stands by.
--- Locks      the worker's lease row; task rows by recover_worker_tasks.
--- Raises     LT004 bad value
+-- Locks      the worker's lease row; task rows by end_lease.
+-- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
--- A lease that has ended is given away p_recovery_delay seconds later, not at once: its holder and
--- the holder's guardian judge its end by their own clocks and need a margin to have killed everything.
+-- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
+-- held it (which asks when nothing of it runs any more), and to one that has seen on its own machine that the
+-- holder and all its processes are dead (p_dead_process: the process of the lease as this call returned it).
+--
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
 --
--- Returns epoch (null: not given), held_by, and retry_in seconds.
+-- Returns epoch (null: not given), held_by, retry_in seconds, and the process of the holder.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_worker_id      integer,
@@ -18,21 +20,25 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_node_name      text,
   p_host           text,
   p_pid            integer,
+  p_process        text,
   p_version        text,
   p_lease_duration double precision,
   p_recovery_delay double precision,
-  p_reports        json DEFAULT '[]'
+  p_reports        json DEFAULT '[]',
+  p_dead_process   text DEFAULT NULL
 )
-RETURNS TABLE (epoch bigint, held_by text, retry_in double precision)
+RETURNS TABLE (epoch bigint, held_by text, retry_in double precision, held_process text)
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  v_again CONSTANT double precision := 0.2;
   v_lease long_task.worker_lease;
-  v_free  timestamptz;
+  v_over  timestamptz;
   v_now   timestamptz;
+  v_lost  integer;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -51,17 +57,49 @@ BEGIN
   END LOOP;
 
   v_now := long_task.clock();
-  v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
-  IF v_lease.active AND v_free > v_now THEN
+  PERFORM long_task.refuse('LT011',
+    format('node name %s is taken by worker %s, %s', p_node_name, l.worker_id, long_task.name_holder(l)),
+    'Give each node a node_name of its own.')
+  FROM long_task.worker_lease AS l
+  WHERE l.node_name = p_node_name
+    AND l.worker_id <> p_worker_id
+    AND l.active
+    AND long_task.lease_over_at(l, '-infinity') > v_now;
+
+  v_over := long_task.lease_over_at(v_lease, long_task.session_start());
+  IF v_lease.active AND v_over > v_now
+     AND v_lease.process IS DISTINCT FROM p_process
+     AND v_lease.process IS DISTINCT FROM p_dead_process THEN
+    IF v_lease.group_id <> p_group_id THEN
+      PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
+          p_worker_id, v_lease.group_id, long_task.name_holder(v_lease)),
+        format('A node for group %s needs a worker id of its own.', p_group_id));
+    END IF;
+    INSERT INTO long_task.worker_standby AS s (
+      worker_id, process, group_id, slots, node_name, host, pid, version, since, seen, seen_until
+    )
+    VALUES (
+      p_worker_id, p_process, p_group_id, p_slots, p_node_name, p_host, p_pid, p_version, v_now, v_now,
+      v_now + make_interval(secs => p_lease_duration)
+    )
+    ON CONFLICT ON CONSTRAINT worker_standby_pkey DO UPDATE
+    SET seen = EXCLUDED.seen, seen_until = EXCLUDED.seen_until;
     RETURN QUERY SELECT
       NULL::bigint,
-      format('node %s (pid %s on %s)', v_lease.node_name, v_lease.pid, v_lease.host),
-      extract(epoch FROM v_free - v_now)::double precision;
+      long_task.name_holder(v_lease),
+      extract(epoch FROM v_over - v_now)::double precision,
+      v_lease.process;
     RETURN;
   END IF;
 
-  PERFORM long_task.recover_worker_tasks(p_worker_id, p_reports);
-
+  v_lost := long_task.end_lease(v_lease, p_reports);
+  IF v_lost IS NULL THEN
+    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text;
+    RETURN;
+  END IF;
+  DELETE FROM long_task.worker_standby AS s
+  WHERE s.worker_id = p_worker_id
+    AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
   UPDATE long_task.worker_lease AS l
   SET
@@ -69,20 +107,26 @@ BEGIN
     epoch = l.epoch + 1,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
-    task_count = 0,
+    lease_duration = make_interval(secs => p_lease_duration),
+    recovery_delay = make_interval(secs => p_recovery_delay),
     slots = p_slots,
     node_name = p_node_name,
     host = p_host,
     pid = p_pid,
+    process = p_process,
     version = p_version,
     since = v_now
-  WHERE l.worker_id = p_worker_id
-  RETURNING l.* INTO v_lease;
-  RETURN QUERY SELECT v_lease.epoch, NULL::text, NULL::double precision;
+  WHERE l.worker_id = p_worker_id;
+  PERFORM long_task.log_event(
+    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, l, v_lost,
+    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, double precision, double precision, json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) FROM PUBLIC;

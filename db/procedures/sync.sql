@@ -2,7 +2,8 @@
 --
 -- Called by  a node, under its lease: when something has ended, a notification came, a time was reached.
 -- Locks      the worker's lease row FOR NO KEY UPDATE, which writes no version of the row, so that a
---            snapshot held for hours does not make this lookup slower; then task rows.
+--            snapshot held for hours does not make this lookup slower; then task rows; at a renewal
+--            the lease rows of failed workers, which are passed over if somebody holds them.
 -- Raises     LT001 lease lost
 --
 -- p_reports       ended attempts, as finish_attempts takes them
@@ -17,6 +18,7 @@
 --   again     task ids whose report has to be handed in again
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
+--   watch_in  at a renewal: seconds until another worker's lease may be lost; null: there is none
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -41,6 +43,7 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_watch_in double precision;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -59,6 +62,7 @@ BEGIN
       locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
+    v_watch_in := long_task.recover_failed_workers(p_worker_id);
   END IF;
 
   IF p_reports IS NOT NULL THEN
@@ -94,7 +98,8 @@ BEGIN
     'attend', v_attend,
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
-    'wake_in', v_wake_in
+    'wake_in', v_wake_in,
+    'watch_in', v_watch_in
   );
 END
 $$;

@@ -93,6 +93,10 @@ class ProcessTree:
         """False in the middle of execve(2), of a process without any, and if it is not for us."""
         return bool(_read(b"/proc/%d/environ" % pid, 1))
 
+    def arguments(self, pid: int) -> list[bytes]:
+        """What it was executed with; empty when it is gone."""
+        return _read(b"/proc/%d/cmdline" % pid).split(b"\0")[:-1]
+
     def has_arguments(self, pid: int) -> bool:
         """False in the middle of execve(2): what was executed shows its arguments first."""
         return bool(_read(b"/proc/%d/cmdline" % pid, 1))

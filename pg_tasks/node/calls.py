@@ -29,6 +29,8 @@ class Identity(NamedTuple):
     node_name: str
     host: str
     pid: int
+    process: str
+    """Names this node for good (``remains.name_process``)."""
     version: str
 
 
@@ -40,6 +42,8 @@ class Locked(NamedTuple):
     held_by: str | None
     retry_in: float | None
     """Seconds."""
+    held_process: str | None
+    """The process of that node."""
 
 
 class Order(NamedTuple):
@@ -77,6 +81,8 @@ class Synced(NamedTuple):
     """The worker's stop code."""
     wake_in: float | None
     """Seconds until something is due."""
+    watch_in: float | None
+    """Seconds until the lease of another worker may be lost; told at a renewal."""
 
 
 Row: TypeAlias = Sequence[Any]
@@ -108,13 +114,22 @@ def worker_channel(worker_id: int) -> str:
 
 
 def lock(
-    identity: Identity, terms: Terms, recovery_delay: float, reports: Sequence[Ended], now: float
+    identity: Identity,
+    terms: Terms,
+    recovery_delay: float,
+    dead_process: str | None,
+    reports: Sequence[Ended],
+    now: float,
 ) -> Call:
-    """Ask for the worker, handing in what could not be reported under the lease before."""
+    """Ask for the worker, handing in what could not be reported under the lease before.
+
+    ``dead_process``: a holder that is proven dead.
+    """
     return Call(
-        "SELECT epoch, held_by, retry_in"
-        " FROM long_task.lock_worker(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json)",
-        (*identity, terms.duration, recovery_delay, reports_json(reports, now)),
+        "SELECT epoch, held_by, retry_in, held_process"
+        " FROM long_task.lock_worker"
+        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s)",
+        (*identity, terms.duration, recovery_delay, reports_json(reports, now), dead_process),
     )
 
 
@@ -145,7 +160,7 @@ def sync(
 
 
 def leave(worker_id: int, epoch: int) -> Call:
-    """Give the worker back."""
+    """Give the worker back. The answer is null if that has to be asked again."""
     return Call("SELECT long_task.leave_worker(%s, %s)", (worker_id, epoch))
 
 
@@ -168,6 +183,7 @@ def parse_synced(row: Row) -> Synced:
         again=frozenset(answer["again"] or ()),
         stop=answer["stop"],
         wake_in=answer["wake_in"],
+        watch_in=answer["watch_in"],
     )
 
 

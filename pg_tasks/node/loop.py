@@ -29,8 +29,10 @@ from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
+from pg_tasks.node.remains import judge, kill_all, name_process
 from pg_tasks.node.roster import Roster, without_process
 from pg_tasks.node.session import Rules, Session
+from pg_tasks.node.standby import Standby
 from pg_tasks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,13 +52,15 @@ class Node:
         if settings.dsn is None:
             raise PgTasksError("a node needs a database", hint="give Settings a dsn")
         terms = Terms(settings.lease_duration, settings.lease_renewal, settings.lease_margin)
+        host = socket.gethostname()
         identity = Identity(
             worker_id=settings.worker_id,
             group_id=settings.group_id,
             slots=settings.max_task_count,
-            node_name=settings.node_name,
-            host=socket.gethostname(),
+            node_name=settings.node_name or f"{host}-{settings.worker_id}",
+            host=host,
             pid=os.getpid(),
+            process=name_process(),
             version=__version__,
         )
         self._settings = settings
@@ -79,6 +83,7 @@ class Node:
                 settings.completion_grace,
             ),
             Backoff(0.1, 5.0, random.random),
+            Standby(settings.worker_id, settings.lease_renewal, judge),
         )
         # Sockets, not bare descriptors: a late ``stop`` cannot hit somebody else's.
         self._stop_read, self._stop_write = socket.socketpair()
@@ -92,6 +97,8 @@ class Node:
 
         Raises PgTasksError when the database cannot be used in the first place.
         """
+        if killed := kill_all():
+            event(logger, logging.WARNING, "remains_killed", processes=killed)
         with self._run_dir() as run_dir:
             self._guardian_config = self._config(run_dir)
             self._guardian = GuardianLink.start(self._guardian_config)

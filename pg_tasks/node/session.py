@@ -21,12 +21,13 @@ from pg_tasks.node.lease import Lease, Terms, granted
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.orders import attend_request, start_request
 from pg_tasks.node.roster import Key, Roster, without_process
+from pg_tasks.node.standby import Standby
 from pg_tasks.schema_version import check_version
 
 logger = logging.getLogger(__name__)
 
-REPORT_RETRY = 0.2
-"""Seconds until a report is handed in again whose row somebody held locked."""
+ROW_RETRY = 0.2
+"""Seconds until a call is repeated that somebody stood in the way of who holds a task's row."""
 LEAVE_CODES = (2, 3)
 """Stop codes of a worker whose node is to leave."""
 
@@ -54,13 +55,20 @@ class Session:
     """A node's dealings with its database."""
 
     def __init__(
-        self, link: Link, roster: Roster, identity: Identity, rules: Rules, backoff: Backoff
+        self,
+        link: Link,
+        roster: Roster,
+        identity: Identity,
+        rules: Rules,
+        backoff: Backoff,
+        standby: Standby,
     ) -> None:
         self._link = link
         self._roster = roster
         self._identity = identity
         self._rules = rules
         self._backoff = backoff
+        self._standby = standby
         self._worker_channel = calls.worker_channel(identity.worker_id)
         self._asked: Asked | None = None
         self._asked_at = 0.0
@@ -70,7 +78,7 @@ class Session:
         self._proven = False
         self._dismissed = False
         self._open_at = 0.0
-        self._lock_at = 0.0
+        self._leave_at = 0.0
         self._sync_at: float | None = None
         self._retry_at: float | None = None
         self.outbox: list[Request] = []
@@ -121,8 +129,10 @@ class Session:
             times.append(self.lease.trusted_until)
             if phase is Phase.READY:
                 times += [self.lease.renew_at, self._sync_at, self._retry_at]
+                if self._is_leaving and self._roster.empty:
+                    times.append(self._leave_at)
         elif phase is Phase.READY and not self._roster.live:
-            times.append(self._lock_at)
+            times.append(self._standby.ask_at)
         return min((time for time in times if time is not None), default=None)
 
     def _guarded(self, action: Callable[[], None], now: float) -> None:
@@ -165,16 +175,21 @@ class Session:
         if not self._greeted:
             return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
         if lease is not None:
-            if self._is_leaving and roster.empty:
+            if self._is_leaving and roster.empty and now >= self._leave_at:
                 return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch)
             return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
         if self._is_leaving and not roster.live:
             self.over = True
         # A worker is not asked for while a process of the lost lease is alive: it would be doubled.
-        elif not roster.live and now >= self._lock_at:
+        elif not roster.live and now >= self._standby.ask_at:
             reports = roster.take_reports()
             return Asked.LOCK, calls.lock(
-                me, self._rules.terms, self._rules.recovery_delay, reports, now
+                me,
+                self._rules.terms,
+                self._rules.recovery_delay,
+                self._standby.dead_process,
+                reports,
+                now,
             )
         return None, None
 
@@ -211,7 +226,7 @@ class Session:
         if hints.worker or (hints.group and self._roster.free and not self._is_leaving):
             self._hinted = True
         if hints.worker:
-            self._lock_at = min(self._lock_at, now)
+            self._standby.hurry(now)
         if row is not None:
             self._on_answer(row, now)
 
@@ -228,8 +243,7 @@ class Session:
             case Asked.SYNC:
                 self._on_synced(calls.parse_synced(row), now)
             case Asked.LEAVE:
-                self.lease = None
-                self.over = True
+                self._on_left(row, now)
             case None:
                 raise AssertionError("an answer to no question")
             case _:
@@ -239,20 +253,26 @@ class Session:
         me = self._identity
         if answer.epoch is None:
             self._roster.take_back()
-            wait = answer.retry_in or 0.0
-            self._lock_at = now + wait
-            event(
-                logger, logging.INFO, "standby",
-                worker_id=me.worker_id, held_by=answer.held_by, retry_in=wait,
-            )  # fmt: skip
+            self._standby.refused(answer, now)
             return
+        self._standby.served()
         self._roster.settle(())
         self._compared = False
-        self._trust(granted(answer.epoch, self._asked_at, self._rules.terms))
+        lease = granted(answer.epoch, self._asked_at, self._rules.terms)
+        # The first call renews: only then does a node learn when to look after the other workers.
+        self._trust(lease._replace(renew_at=now))
         event(
             logger, logging.INFO, "serving",
             worker_id=me.worker_id, group_id=me.group_id, slots=me.slots, epoch=answer.epoch,
         )  # fmt: skip
+
+    def _on_left(self, row: Row, now: float) -> None:
+        (left,) = row
+        if left is None:
+            self._leave_at = now + ROW_RETRY
+        else:
+            self.lease = None
+            self.over = True
 
     def _on_synced(self, answer: Synced, now: float) -> None:
         lease = self.lease
@@ -261,10 +281,10 @@ class Session:
             self._roster.take_back()
             return
         if self._asked_at >= lease.renew_at:
-            self._trust(granted(lease.epoch, self._asked_at, self._rules.terms))
+            self._trust(self._renewed(lease, answer.watch_in, now))
         self._compared = True
         if self._roster.settle(answer.again):
-            self._retry_at = now + REPORT_RETRY
+            self._retry_at = now + ROW_RETRY
         self._sync_at = None if answer.wake_in is None else now + answer.wake_in
         self._heed(answer.stop)
         ending = {Key(item.task_id, item.attempt) for item in answer.attend}
@@ -274,6 +294,12 @@ class Session:
                 self._start(order, now)
         for item in answer.attend:
             self._attend(item, now)
+
+    def _renewed(self, lease: Lease, watch_in: float | None, now: float) -> Lease:
+        """Renewed again in time to see to it that a failed worker's tasks are given back."""
+        renewed = granted(lease.epoch, self._asked_at, self._rules.terms)
+        watch_at = renewed.renew_at if watch_in is None else now + watch_in
+        return renewed._replace(renew_at=min(renewed.renew_at, watch_at))
 
     def _heed(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""

@@ -37,6 +37,36 @@ $$;
 
 COMMENT ON FUNCTION long_task.announce_tasks() IS 'Trigger: wake the nodes that inserted tasks are waiting for.';
 
+CREATE FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_state_id text;
+  v_attempt  integer;
+  v_running  boolean;
+BEGIN
+  SELECT t.state_id, t.attempt, t.running_on IS NOT NULL
+  INTO v_state_id, v_attempt, v_running
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR SHARE;
+  IF v_running AND v_attempt = p_attempt AND v_state_id <> 'AC' THEN
+    RETURN;
+  END IF;
+  PERFORM long_task.refuse('LT002',
+    format('attempt %s of task %s is over', COALESCE(p_attempt::text, 'null'), COALESCE(p_task_id::text, 'null')),
+    'Roll back and exit: whatever this process does now counts for nothing.',
+    CASE
+      WHEN v_state_id IS NULL THEN 'There is no such task.'
+      ELSE format('The task is %s, attempt %s%s.', v_state_id, v_attempt,
+        CASE WHEN v_running THEN '' ELSE ', with no process' END)
+    END);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) IS 'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
+
 CREATE FUNCTION long_task.attend_attempts(p_worker_id integer) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -99,19 +129,30 @@ CREATE FUNCTION long_task.change_worker() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_lease long_task.worker_lease;
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM l.worker_id
+    SELECT l.* INTO v_lease
     FROM long_task.worker_lease AS l
     WHERE l.worker_id = OLD.id
-      AND NOT l.active
     FOR UPDATE;
-    PERFORM long_task.refuse('LT001', format('worker %s is active', OLD.id),
-      'Set stop = 3 to have its node cancel everything and leave.')
-    WHERE OLD.active;
-    PERFORM long_task.recover_worker_tasks(OLD.id);
+    IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+      PERFORM long_task.refuse('LT001', format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
+        'Set stop = 3 to have its node cancel everything and leave.');
+    END IF;
+    -- Wait for rows that somebody holds, because end_lease passes over them.
+    PERFORM t.id
+    FROM long_task.task AS t
+    WHERE t.running_on = OLD.id
+    ORDER BY t.id
+    FOR NO KEY UPDATE;
+    IF v_lease.worker_id IS NOT NULL THEN
+      PERFORM long_task.end_lease(v_lease);
+    END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
-    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id AND NOT l.active;
+    DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;
+    DELETE FROM long_task.worker_lease AS l WHERE l.worker_id = OLD.id;
     RETURN OLD;
   END IF;
   IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
@@ -329,6 +370,84 @@ CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code 
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) IS 'One line that says why an attempt ended badly; null if it ended well.';
 
+CREATE TABLE long_task.worker_lease (
+    worker_id integer NOT NULL,
+    group_id integer NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    active boolean DEFAULT false NOT NULL,
+    locked_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    lease_duration interval DEFAULT '00:00:00'::interval NOT NULL,
+    recovery_delay interval DEFAULT '00:00:00'::interval NOT NULL,
+    task_count integer DEFAULT 0 NOT NULL,
+    slots integer DEFAULT 0 NOT NULL,
+    node_name text,
+    host text,
+    pid integer,
+    process text,
+    version text,
+    since timestamp with time zone,
+    CONSTRAINT worker_lease_has_slots CHECK ((slots >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE long_task.worker_lease IS 'The lease of each worker: which node serves it, and until when. Written by the nodes'' procedures only.';
+
+COMMENT ON COLUMN long_task.worker_lease.worker_id IS 'The worker.';
+
+COMMENT ON COLUMN long_task.worker_lease.group_id IS 'Group whose tasks it runs.';
+
+COMMENT ON COLUMN long_task.worker_lease.epoch IS 'Grows with each new holder; a call under an older one is refused.';
+
+COMMENT ON COLUMN long_task.worker_lease.active IS 'Whether a node holds it, as far as is known.';
+
+COMMENT ON COLUMN long_task.worker_lease.locked_until IS 'End of the lease by the database''s clock.';
+
+COMMENT ON COLUMN long_task.worker_lease.lease_duration IS 'How long the lease lasts from each renewal.';
+
+COMMENT ON COLUMN long_task.worker_lease.recovery_delay IS 'How long after its end others wait before they take the lease to be lost.';
+
+COMMENT ON COLUMN long_task.worker_lease.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
+
+COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes at once.';
+
+COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
+
+COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+
+COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
+
+COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
+
+CREATE FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json DEFAULT '[]'::json) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lost integer;
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    active = false,
+    task_count = 0,
+    locked_until = LEAST(l.locked_until, long_task.clock())
+  WHERE l.worker_id = p_lease.worker_id;
+  v_lost := long_task.recover_worker_tasks(p_lease.worker_id, p_reports);
+  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
+    UPDATE long_task.worker_lease AS l
+    SET active = p_lease.active
+    WHERE l.worker_id = p_lease.worker_id;
+    RETURN NULL;
+  END IF;
+  RETURN v_lost;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) IS 'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
+
 CREATE FUNCTION long_task.enter_task() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -402,7 +521,9 @@ BEGIN
       system_seconds real,
       peak_memory    bigint,
       output         text,
-      result         text
+      result         text,
+      ruled          boolean,
+      retry_in       double precision
     )
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.running_on = p_worker_id
@@ -417,7 +538,10 @@ BEGIN
         WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
         ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
       END AS run_state_id,
-      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.failures < r.max_attempts AS again
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND CASE
+        WHEN r.ruled THEN r.retry_in IS NOT NULL
+        ELSE r.failures < r.max_attempts
+      END AS again
     FROM report AS r
   ),
   history AS (
@@ -436,7 +560,8 @@ BEGIN
     SET
       running_on = NULL,
       state_id = CASE
-        WHEN v.again THEN CASE WHEN v.retry_delay > interval '0' THEN 'AD' ELSE 'AW' END
+        WHEN v.again THEN
+          CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
         ELSE t.state_id
       END,
@@ -446,7 +571,8 @@ BEGIN
       END,
       finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
       start_after = CASE
-        WHEN v.again THEN v_now + long_task.retry_delay_after(v.failures, v.retry_delay)
+        WHEN v.again THEN
+          v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
         ELSE t.start_after
       END,
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
@@ -617,41 +743,54 @@ $$;
 
 COMMENT ON FUNCTION long_task.keep_deleted_attempt() IS 'Trigger: have the processes of deleted tasks killed.';
 
+CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (GREATEST((p_lease).locked_until, (p_judge_since + (p_lease).lease_duration)) + (p_lease).recovery_delay);
+
+COMMENT ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) IS 'When a lease that is not renewed any more counts as lost, for a judge that has had the database since a given time.';
+
 CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  UPDATE long_task.worker_lease AS l
-  SET
-    active = false,
-    locked_until = long_task.clock(),
-    task_count = 0
-  WHERE l.worker_id = p_worker_id
-    AND l.epoch = p_epoch
-    AND l.active;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
-  PERFORM long_task.recover_worker_tasks(p_worker_id);
-  DELETE FROM long_task.worker_stop AS s
-  WHERE s.worker_id = p_worker_id
-    AND s.stop IN (2, 3);
-  PERFORM long_task.announce(NULL, p_worker_id);
-  RETURN true;
-END
-$$;
-
-COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) IS 'For nodes: give the lease of a worker back. False if it was not held any more.';
-
-CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_lease long_task.worker_lease;
-  v_free  timestamptz;
+  v_lost  integer;
+BEGIN
+  SELECT l.* INTO v_lease
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.active
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  v_lost := long_task.end_lease(v_lease);
+  IF v_lost IS NULL THEN
+    RETURN NULL;
+  END IF;
+  DELETE FROM long_task.worker_stop AS s
+  WHERE s.worker_id = p_worker_id
+    AND s.stop IN (2, 3);
+  PERFORM long_task.log_event('left', v_lease, v_lost);
+  PERFORM long_task.announce(NULL, p_worker_id);
+  RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
+
+CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_again CONSTANT double precision := 0.2;
+  v_lease long_task.worker_lease;
+  v_over  timestamptz;
   v_now   timestamptz;
+  v_lost  integer;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -670,17 +809,49 @@ BEGIN
   END LOOP;
 
   v_now := long_task.clock();
-  v_free := v_lease.locked_until + make_interval(secs => p_recovery_delay);
-  IF v_lease.active AND v_free > v_now THEN
+  PERFORM long_task.refuse('LT011',
+    format('node name %s is taken by worker %s, %s', p_node_name, l.worker_id, long_task.name_holder(l)),
+    'Give each node a node_name of its own.')
+  FROM long_task.worker_lease AS l
+  WHERE l.node_name = p_node_name
+    AND l.worker_id <> p_worker_id
+    AND l.active
+    AND long_task.lease_over_at(l, '-infinity') > v_now;
+
+  v_over := long_task.lease_over_at(v_lease, long_task.session_start());
+  IF v_lease.active AND v_over > v_now
+     AND v_lease.process IS DISTINCT FROM p_process
+     AND v_lease.process IS DISTINCT FROM p_dead_process THEN
+    IF v_lease.group_id <> p_group_id THEN
+      PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
+          p_worker_id, v_lease.group_id, long_task.name_holder(v_lease)),
+        format('A node for group %s needs a worker id of its own.', p_group_id));
+    END IF;
+    INSERT INTO long_task.worker_standby AS s (
+      worker_id, process, group_id, slots, node_name, host, pid, version, since, seen, seen_until
+    )
+    VALUES (
+      p_worker_id, p_process, p_group_id, p_slots, p_node_name, p_host, p_pid, p_version, v_now, v_now,
+      v_now + make_interval(secs => p_lease_duration)
+    )
+    ON CONFLICT ON CONSTRAINT worker_standby_pkey DO UPDATE
+    SET seen = EXCLUDED.seen, seen_until = EXCLUDED.seen_until;
     RETURN QUERY SELECT
       NULL::bigint,
-      format('node %s (pid %s on %s)', v_lease.node_name, v_lease.pid, v_lease.host),
-      extract(epoch FROM v_free - v_now)::double precision;
+      long_task.name_holder(v_lease),
+      extract(epoch FROM v_over - v_now)::double precision,
+      v_lease.process;
     RETURN;
   END IF;
 
-  PERFORM long_task.recover_worker_tasks(p_worker_id, p_reports);
-
+  v_lost := long_task.end_lease(v_lease, p_reports);
+  IF v_lost IS NULL THEN
+    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text;
+    RETURN;
+  END IF;
+  DELETE FROM long_task.worker_standby AS s
+  WHERE s.worker_id = p_worker_id
+    AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
   UPDATE long_task.worker_lease AS l
   SET
@@ -688,20 +859,72 @@ BEGIN
     epoch = l.epoch + 1,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
-    task_count = 0,
+    lease_duration = make_interval(secs => p_lease_duration),
+    recovery_delay = make_interval(secs => p_recovery_delay),
     slots = p_slots,
     node_name = p_node_name,
     host = p_host,
     pid = p_pid,
+    process = p_process,
     version = p_version,
     since = v_now
-  WHERE l.worker_id = p_worker_id
-  RETURNING l.* INTO v_lease;
-  RETURN QUERY SELECT v_lease.epoch, NULL::text, NULL::double precision;
+  WHERE l.worker_id = p_worker_id;
+  PERFORM long_task.log_event(
+    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, l, v_lost,
+    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = p_worker_id;
+  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+
+CREATE FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO long_task.worker_event (kind, worker_id, epoch, node_name, task_count, detail)
+  VALUES (p_kind, p_lease.worker_id, p_lease.epoch, p_lease.node_name, p_task_count, p_detail);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) IS 'Write a row of worker_event.';
+
+CREATE FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) RETURNS json
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_object(
+      'task_id', a.task_id,
+      'attempt', a.attempt,
+      'reason', 'Worker failed',
+      'ended_ago', 0,
+      'ruled', a.ruled,
+      'retry_in', CASE WHEN a.delay IS NOT NULL THEN LEAST(GREATEST(extract(epoch FROM a.delay), 0), 3e9) END
+    ))
+    FROM (
+      SELECT
+        t.id AS task_id,
+        t.attempt,
+        p_ask_hook AS ruled,
+        CASE WHEN p_ask_hook AND t.state_id = 'AE' THEN long_task.retry_lost_task(t) END AS delay
+      FROM long_task.task AS t
+      WHERE t.running_on = p_worker_id
+        AND t.id <> ALL (p_spare)
+      UNION ALL
+      SELECT d.task_id, d.attempt, false, NULL
+      FROM long_task.deleted_attempt AS d
+      WHERE d.worker_id = p_worker_id
+    ) AS a
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) IS 'What is reported of the attempts that a worker has left behind; null: there are none.';
 
 CREATE FUNCTION long_task.move_task() RETURNS trigger
     LANGUAGE plpgsql
@@ -792,6 +1015,12 @@ $$;
 
 COMMENT ON FUNCTION long_task.move_task() IS 'Trigger: allow or refuse a change of state, turn AW into AD and AC into CC where that is what is meant, wake the nodes.';
 
+CREATE FUNCTION long_task.name_holder(p_lease long_task.worker_lease) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (((((('node '::text || (p_lease).node_name) || ' (pid '::text) || (p_lease).pid) || ' on '::text) || (p_lease).host) || ')'::text);
+
+COMMENT ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) IS 'Name, process and machine of the node that holds a lease, or held it last.';
+
 CREATE FUNCTION long_task.parse_result(p_text text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -826,52 +1055,77 @@ $$;
 
 COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) IS 'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
+CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_again CONSTANT double precision := 0.2;
+  v_since timestamptz := long_task.session_start();
+  v_lease long_task.worker_lease;
+  v_lost  integer;
+  v_next  timestamptz;
+BEGIN
+  FOR v_lease IN
+    SELECT l.*
+    FROM long_task.worker_lease AS l
+    WHERE l.active
+      AND l.worker_id <> p_worker_id
+      AND long_task.lease_over_at(l, v_since) <= long_task.clock()
+    ORDER BY l.worker_id
+    FOR UPDATE SKIP LOCKED
+  LOOP
+    v_lost := long_task.end_lease(v_lease);
+    IF v_lost IS NOT NULL THEN
+      PERFORM long_task.log_event('recovered', v_lease, v_lost,
+        format('%s failed, and worker %s saw it', long_task.name_holder(v_lease), p_worker_id));
+      PERFORM long_task.announce(NULL, v_lease.worker_id);
+    END IF;
+  END LOOP;
+
+  SELECT min(long_task.lease_over_at(l, v_since)) INTO v_next
+  FROM long_task.worker_lease AS l
+  WHERE l.active
+    AND l.worker_id <> p_worker_id;
+  -- GREATEST would pass over a null.
+  RETURN CASE WHEN v_next IS NOT NULL THEN GREATEST(extract(epoch FROM v_next - long_task.clock()), v_again) END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) IS 'Give back the tasks of workers whose node has failed. Returns seconds until another lease may be lost; null: there is none.';
+
 CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json DEFAULT '[]'::json) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_lost json;
+  v_spare bigint[] := ARRAY[]::bigint[];
+  v_lost  json;
 BEGIN
   PERFORM long_task.refuse('LT001', format('worker %s is served until %s', l.worker_id, l.locked_until),
     'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.')
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.active
-    AND l.locked_until > long_task.clock();
+    AND long_task.lease_over_at(l, '-infinity') > long_task.clock();
 
-  -- finish_attempts passes over rows that a person holds; nobody may take the worker while some are
-  -- left, so this one waits for them.
-  PERFORM t.id
-  FROM long_task.task AS t
-  WHERE t.running_on = p_worker_id
-  ORDER BY t.id
-  FOR NO KEY UPDATE;
-  PERFORM long_task.finish_attempts(p_worker_id, p_reports)
-  WHERE json_array_length(p_reports) > 0;
-
-  SELECT json_agg(json_build_object(
-    'task_id', a.task_id,
-    'attempt', a.attempt,
-    'reason', 'Worker failed',
-    'ended_ago', 0
-  ))
-  INTO v_lost
-  FROM (
-    SELECT t.id AS task_id, t.attempt
-    FROM long_task.task AS t
-    WHERE t.running_on = p_worker_id
-    UNION ALL
-    SELECT d.task_id, d.attempt
-    FROM long_task.deleted_attempt AS d
-    WHERE d.worker_id = p_worker_id
-  ) AS a;
-
+  IF json_array_length(p_reports) > 0 THEN
+    v_spare := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  BEGIN
+    v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
+  EXCEPTION
+    WHEN OTHERS THEN
+      -- A rule that fails must not keep the tasks from going on.
+      PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
+      FROM long_task.worker_lease AS l
+      WHERE l.worker_id = p_worker_id;
+      v_lost := long_task.lost_attempts(p_worker_id, v_spare, false);
+  END;
   IF v_lost IS NULL THEN
     RETURN 0;
   END IF;
-  PERFORM long_task.finish_attempts(p_worker_id, v_lost);
-  RETURN json_array_length(v_lost);
+  RETURN json_array_length(v_lost) - cardinality(long_task.finish_attempts(p_worker_id, v_lost));
 END
 $$;
 
@@ -970,127 +1224,6 @@ CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval
 $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
-
-CREATE FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  v_zone  text := COALESCE(p_time_zone, 'UTC');
-  v_local timestamp := p_anchor AT TIME ZONE v_zone;
-  v_after timestamp := p_after AT TIME ZONE v_zone;
-  v_unit  interval := CASE p_period_id
-    WHEN 'SEC' THEN interval '1 second'
-    WHEN 'MIN' THEN interval '1 minute'
-    WHEN 'HOU' THEN interval '1 hour'
-    WHEN 'DAY' THEN interval '1 day'
-    WHEN 'WEE' THEN interval '7 days'
-    WHEN 'MON' THEN interval '1 month'
-  END;
-  v_steps bigint;
-  v_next  timestamptz;
-BEGIN
-  IF p_anchor > p_after THEN
-    RETURN p_anchor;
-  END IF;
-  IF p_period_id IN ('SEC', 'MIN', 'HOU') THEN
-    v_steps := floor(extract(epoch FROM p_after - p_anchor) / (extract(epoch FROM v_unit) * p_count)) + 1;
-    RETURN p_anchor + v_unit * (v_steps * p_count);
-  END IF;
-  -- A guess that is not too late, then on until it is past: zones and short months move it a little.
-  v_steps := CASE p_period_id
-    WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
-    ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
-  END / p_count - 1;
-  -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
-  v_steps := GREATEST(v_steps, 1);
-  LOOP
-    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
-    EXIT WHEN v_next > p_after;
-    v_steps := v_steps + 1;
-  END LOOP;
-  RETURN v_next;
-END
-$$;
-
-COMMENT ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) IS 'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
-
-CREATE FUNCTION long_task.schema_version() RETURNS TABLE(version integer, oldest_node integer)
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  SELECT 1, 1
-$$;
-
-COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and the version of the oldest nodes that it serves.';
-
-CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) RETURNS double precision
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    AS $$
-DECLARE
-  v_pause   CONSTANT double precision := 0.2;
-  v_now     timestamptz := long_task.clock();
-  v_horizon timestamptz := v_now + interval '1 day';
-  v_due     timestamptz;
-BEGIN
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) OR EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-  ) THEN
-    RETURN v_pause;
-  END IF;
-
-  v_due := LEAST(
-    (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
-    ),
-    (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
-    ),
-    (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start < v_horizon
-        AND t.shed_enabled
-      ORDER BY t.next_start
-      LIMIT 1
-    )
-  );
-  IF v_due <= v_now THEN
-    RETURN v_pause;
-  END IF;
-  RETURN extract(epoch FROM v_due - v_now);
-END
-$$;
-
-COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
 CREATE SEQUENCE long_task.ready_seq
     START WITH 1
@@ -1238,6 +1371,150 @@ COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live proc
 
 COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
 
+CREATE FUNCTION long_task.retry_lost_task(p_task long_task.task) RETURNS interval
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_task.attempt - p_task.base_attempt < p_task.max_attempts THEN
+    RETURN long_task.retry_delay_after(p_task.attempt - p_task.base_attempt, p_task.retry_delay);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.retry_lost_task(p_task long_task.task) IS 'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
+
+CREATE FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_zone  text := COALESCE(p_time_zone, 'UTC');
+  v_local timestamp := p_anchor AT TIME ZONE v_zone;
+  v_after timestamp := p_after AT TIME ZONE v_zone;
+  v_unit  interval := CASE p_period_id
+    WHEN 'SEC' THEN interval '1 second'
+    WHEN 'MIN' THEN interval '1 minute'
+    WHEN 'HOU' THEN interval '1 hour'
+    WHEN 'DAY' THEN interval '1 day'
+    WHEN 'WEE' THEN interval '7 days'
+    WHEN 'MON' THEN interval '1 month'
+  END;
+  v_steps bigint;
+  v_next  timestamptz;
+BEGIN
+  IF p_anchor > p_after THEN
+    RETURN p_anchor;
+  END IF;
+  IF p_period_id IN ('SEC', 'MIN', 'HOU') THEN
+    v_steps := floor(extract(epoch FROM p_after - p_anchor) / (extract(epoch FROM v_unit) * p_count)) + 1;
+    RETURN p_anchor + v_unit * (v_steps * p_count);
+  END IF;
+  -- A guess that is not too late, then on until it is past: zones and short months move it a little.
+  v_steps := CASE p_period_id
+    WHEN 'MON' THEN extract(year FROM age(v_after, v_local)) * 12 + extract(month FROM age(v_after, v_local))
+    ELSE floor(extract(epoch FROM v_after - v_local) / extract(epoch FROM v_unit))
+  END / p_count - 1;
+  -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
+  v_steps := GREATEST(v_steps, 1);
+  LOOP
+    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    EXIT WHEN v_next > p_after;
+    v_steps := v_steps + 1;
+  END LOOP;
+  RETURN v_next;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) IS 'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
+
+CREATE FUNCTION long_task.schema_version() RETURNS TABLE(version integer, oldest_node integer)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT 1, 1
+$$;
+
+COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and the version of the oldest nodes that it serves.';
+
+CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_pause   CONSTANT double precision := 0.2;
+  v_now     timestamptz := long_task.clock();
+  v_horizon timestamptz := v_now + interval '1 day';
+  v_due     timestamptz;
+BEGIN
+  IF EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+  ) OR EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id = p_worker_id
+  ) THEN
+    RETURN v_pause;
+  END IF;
+
+  v_due := LEAST(
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+        AND t.start_after < v_horizon
+      ORDER BY t.start_after
+      LIMIT 1
+    ),
+    (
+      SELECT t.next_start
+      FROM long_task.task AS t
+      WHERE t.next_start < v_horizon
+        AND t.shed_enabled
+      ORDER BY t.next_start
+      LIMIT 1
+    )
+  );
+  IF v_due <= v_now THEN
+    RETURN v_pause;
+  END IF;
+  RETURN extract(epoch FROM v_due - v_now);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
+
+CREATE FUNCTION long_task.session_start() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) AS a
+$$;
+
+COMMENT ON FUNCTION long_task.session_start() IS 'When this session was connected.';
+
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
     RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace));
@@ -1256,6 +1533,7 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_watch_in double precision;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -1274,6 +1552,7 @@ BEGIN
       locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
+    v_watch_in := long_task.recover_failed_workers(p_worker_id);
   END IF;
 
   IF p_reports IS NOT NULL THEN
@@ -1309,7 +1588,8 @@ BEGIN
     'attend', v_attend,
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
-    'wake_in', v_wake_in
+    'wake_in', v_wake_in,
+    'watch_in', v_watch_in
   );
 END
 $$;
@@ -1551,49 +1831,6 @@ COMMENT ON COLUMN long_task.task_run.system_seconds IS 'CPU time in the kernel, 
 COMMENT ON COLUMN long_task.task_run.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
 
 COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person, schedule, dependency or retry.';
-
-CREATE TABLE long_task.worker_lease (
-    worker_id integer NOT NULL,
-    group_id integer NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    active boolean DEFAULT false NOT NULL,
-    locked_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    task_count integer DEFAULT 0 NOT NULL,
-    slots integer DEFAULT 0 NOT NULL,
-    node_name text,
-    host text,
-    pid integer,
-    version text,
-    since timestamp with time zone,
-    CONSTRAINT worker_lease_has_slots CHECK ((slots >= 0))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE long_task.worker_lease IS 'The lease of each worker: which node serves it, and until when. Written by the nodes'' procedures only.';
-
-COMMENT ON COLUMN long_task.worker_lease.worker_id IS 'The worker.';
-
-COMMENT ON COLUMN long_task.worker_lease.group_id IS 'Group whose tasks it runs.';
-
-COMMENT ON COLUMN long_task.worker_lease.epoch IS 'Grows with each new holder; a call under an older one is refused.';
-
-COMMENT ON COLUMN long_task.worker_lease.active IS 'Whether a node holds it, as far as is known.';
-
-COMMENT ON COLUMN long_task.worker_lease.locked_until IS 'End of the lease by the database''s clock.';
-
-COMMENT ON COLUMN long_task.worker_lease.task_count IS 'Processes at the latest renewal; worker_status counts them afresh.';
-
-COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes at once.';
-
-COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
-
-COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
-
-COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
-
-COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
-
-COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
 
 CREATE VIEW long_task.group_status AS
  WITH active AS (
@@ -1845,12 +2082,90 @@ COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
+CREATE TABLE long_task.worker_event (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    kind text NOT NULL,
+    worker_id integer NOT NULL,
+    epoch bigint NOT NULL,
+    node_name text,
+    task_count integer DEFAULT 0 NOT NULL,
+    detail text,
+    CONSTRAINT worker_event_kind_is_known CHECK ((kind = ANY (ARRAY['taken'::text, 'taken over'::text, 'recovered'::text, 'left'::text, 'hook failed'::text])))
+);
+
+COMMENT ON TABLE long_task.worker_event IS 'What happened to the leases of workers. Append-only; nothing reads it but people, who may delete what is old.';
+
+COMMENT ON COLUMN long_task.worker_event.id IS 'In the order of happening.';
+
+COMMENT ON COLUMN long_task.worker_event.at IS 'When it happened.';
+
+COMMENT ON COLUMN long_task.worker_event.kind IS 'taken (nobody held it), taken over (its node had failed), recovered (its node had failed; another worker''s node gave its tasks back), left (its node gave it back), hook failed (the default rule was used).';
+
+COMMENT ON COLUMN long_task.worker_event.worker_id IS 'The worker.';
+
+COMMENT ON COLUMN long_task.worker_event.epoch IS 'The epoch that began, or that ended.';
+
+COMMENT ON COLUMN long_task.worker_event.node_name IS 'The node that took it, or that had it.';
+
+COMMENT ON COLUMN long_task.worker_event.task_count IS 'Attempts that were lost with the node.';
+
+COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
+
+ALTER TABLE long_task.worker_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.worker_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE long_task.worker_standby (
+    worker_id integer NOT NULL,
+    process text NOT NULL,
+    group_id integer NOT NULL,
+    slots integer NOT NULL,
+    node_name text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    seen timestamp with time zone NOT NULL,
+    seen_until timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE long_task.worker_standby IS 'Nodes that wait for a worker which another node holds. Written by the nodes'' procedures only.';
+
+COMMENT ON COLUMN long_task.worker_standby.worker_id IS 'The worker they wait for.';
+
+COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, pid namespace, pid and start of the node.';
+
+COMMENT ON COLUMN long_task.worker_standby.group_id IS 'Group it would serve.';
+
+COMMENT ON COLUMN long_task.worker_standby.slots IS 'Largest number of processes at once that it would run.';
+
+COMMENT ON COLUMN long_task.worker_standby.node_name IS 'Name of the node.';
+
+COMMENT ON COLUMN long_task.worker_standby.host IS 'Host name of the node.';
+
+COMMENT ON COLUMN long_task.worker_standby.pid IS 'Process id of the node.';
+
+COMMENT ON COLUMN long_task.worker_standby.version IS 'Release of pg_tasks on the node.';
+
+COMMENT ON COLUMN long_task.worker_standby.since IS 'When it began to wait.';
+
+COMMENT ON COLUMN long_task.worker_standby.seen IS 'When it last asked for the worker.';
+
+COMMENT ON COLUMN long_task.worker_standby.seen_until IS 'A node that has not asked again by then is gone.';
+
 CREATE VIEW long_task.worker_status AS
- SELECT w.id,
+ SELECT w.worker_id AS id,
     w.group_id,
         CASE
             WHEN (NOT w.active) THEN 'left'::text
             WHEN (w.locked_until <= c.now) THEN 'failed'::text
+            WHEN ((w.locked_until - c.now) < (w.lease_duration / (2)::double precision)) THEN 'failing'::text
             WHEN (w.stop = ANY (ARRAY[2, 3])) THEN 'draining'::text
             WHEN (w.stop = 1) THEN 'held'::text
             ELSE 'live'::text
@@ -1860,33 +2175,72 @@ CREATE VIEW long_task.worker_status AS
     r.running,
     e.ended AS ended_last_minute,
     e.failed AS failed_last_minute,
-    (w.locked_until - c.now) AS lease_left,
+        CASE
+            WHEN w.active THEN (c.now - (w.locked_until - w.lease_duration))
+            ELSE NULL::interval
+        END AS lease_age,
+        CASE
+            WHEN w.active THEN (w.locked_until - c.now)
+            ELSE NULL::interval
+        END AS lease_left,
     w.node_name,
     w.host,
     w.pid,
     w.version,
     (c.now - w.since) AS age
-   FROM (((long_task.worker w
+   FROM (((( SELECT COALESCE(l.worker_id, s.worker_id) AS worker_id,
+            l.group_id,
+            COALESCE(l.active, false) AS active,
+            l.locked_until,
+            l.lease_duration,
+            COALESCE(s.stop, (0)::smallint) AS stop,
+            l.slots,
+            l.node_name,
+            l.host,
+            l.pid,
+            l.version,
+            l.since
+           FROM (long_task.worker_lease l
+             FULL JOIN long_task.worker_stop s ON ((s.worker_id = l.worker_id)))) w
      CROSS JOIN ( SELECT long_task.clock() AS now
          OFFSET 0) c)
      CROSS JOIN LATERAL ( SELECT count(*) AS running
            FROM long_task.task t
-          WHERE (t.running_on = w.id)) r)
+          WHERE (t.running_on = w.worker_id)) r)
      LEFT JOIN ( SELECT h.worker_id,
             count(*) AS ended,
             count(*) FILTER (WHERE (h.state_id = 'CF'::text)) AS failed
            FROM long_task.task_run h
           WHERE (h.finished > (long_task.clock() - '00:01:00'::interval))
-          GROUP BY h.worker_id) e ON ((e.worker_id = w.id)))
-  ORDER BY w.id;
+          GROUP BY h.worker_id) e ON ((e.worker_id = w.worker_id)))
+UNION ALL
+ SELECT b.worker_id AS id,
+    b.group_id,
+    'standby'::text AS status,
+    COALESCE(s.stop, (0)::smallint) AS stop,
+    b.slots,
+    0 AS running,
+    NULL::bigint AS ended_last_minute,
+    NULL::bigint AS failed_last_minute,
+    NULL::interval AS lease_age,
+    NULL::interval AS lease_left,
+    b.node_name,
+    b.host,
+    b.pid,
+    b.version,
+    (long_task.clock() - b.since) AS age
+   FROM (long_task.worker_standby b
+     LEFT JOIN long_task.worker_stop s ON ((s.worker_id = b.worker_id)))
+  WHERE (b.seen_until > long_task.clock())
+  ORDER BY 1, 15 DESC;
 
-COMMENT ON VIEW long_task.worker_status IS 'Workers: live, held (stop = 1), draining (stop = 2 or 3), failed (its lease ran out) or left.';
+COMMENT ON VIEW long_task.worker_status IS 'Workers: live, held (stop = 1), draining (stop = 2 or 3), failing (late with its renewal), failed (its lease ran out) or left; and the nodes that stand by.';
 
 COMMENT ON COLUMN long_task.worker_status.id IS 'The worker.';
 
 COMMENT ON COLUMN long_task.worker_status.group_id IS 'Group whose tasks it runs.';
 
-COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failed or left.';
+COMMENT ON COLUMN long_task.worker_status.status IS 'live, held, draining, failing, failed or left; standby: this row is a node that waits for the worker.';
 
 COMMENT ON COLUMN long_task.worker_status.stop IS 'Its stop code.';
 
@@ -1898,9 +2252,11 @@ COMMENT ON COLUMN long_task.worker_status.ended_last_minute IS 'Attempts that en
 
 COMMENT ON COLUMN long_task.worker_status.failed_last_minute IS 'Those of them that ended badly.';
 
-COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it.';
+COMMENT ON COLUMN long_task.worker_status.lease_age IS 'Since the lease was taken or renewed; null: nobody holds it.';
 
-COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, or held it last.';
+COMMENT ON COLUMN long_task.worker_status.lease_left IS 'Until its lease ends if its node does not renew it; null: nobody holds it.';
+
+COMMENT ON COLUMN long_task.worker_status.node_name IS 'The node that holds it, held it last, or waits for it.';
 
 COMMENT ON COLUMN long_task.worker_status.host IS 'The machine of that node.';
 
@@ -1908,7 +2264,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 
-COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it.';
+COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
 ALTER TABLE ONLY long_task.deleted_attempt
     ADD CONSTRAINT deleted_attempt_pkey PRIMARY KEY (worker_id, task_id);
@@ -1922,8 +2278,14 @@ ALTER TABLE ONLY long_task.task_run
 ALTER TABLE ONLY long_task.task_state
     ADD CONSTRAINT task_state_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY long_task.worker_event
+    ADD CONSTRAINT worker_event_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY long_task.worker_lease
     ADD CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY long_task.worker_standby
+    ADD CONSTRAINT worker_standby_pkey PRIMARY KEY (worker_id, process);
 
 ALTER TABLE ONLY long_task.worker_stop
     ADD CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id);
@@ -1971,6 +2333,9 @@ GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer
 
 REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM PUBLIC;
@@ -1987,6 +2352,11 @@ GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) FROM PUBLIC;
 
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
@@ -1995,17 +2365,27 @@ REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json) FROM PUBLIC;
 
@@ -2016,17 +2396,6 @@ GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text,
 REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.schema_version() FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_user;
-GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -2087,6 +2456,21 @@ GRANT INSERT(time_zone),UPDATE(time_zone) ON TABLE long_task.task TO long_task_u
 
 GRANT INSERT(concurrency_key),UPDATE(concurrency_key) ON TABLE long_task.task TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_user;
+GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.session_start() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) FROM PUBLIC;
@@ -2106,9 +2490,6 @@ GRANT SELECT ON TABLE long_task.failed TO long_task_user;
 GRANT SELECT ON TABLE long_task.task_run TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_run TO long_task_user;
 
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
-
 GRANT SELECT ON TABLE long_task.group_status TO long_task_reader;
 GRANT SELECT ON TABLE long_task.group_status TO long_task_user;
 
@@ -2126,6 +2507,12 @@ GRANT SELECT ON TABLE long_task.worker_stop TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.worker TO long_task_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.worker TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker_event TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_event TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.worker_standby TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_standby TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.worker_status TO long_task_reader;
 GRANT SELECT ON TABLE long_task.worker_status TO long_task_user;

@@ -286,6 +286,6 @@ def test_a_node_that_finds_rows_of_its_worker_locked_waits_for_them_instead_of_g
     with database.connect(autocommit=False) as person, person.cursor() as cursor:
         cursor.execute("SELECT 1 FROM long_task.task WHERE id = %s FOR UPDATE", (task,))
         second = launch(**SHORT_LEASE, call_timeout=1)
-        second.says("event=database_away")
+        second.says("somebody's open transaction")
     second.serves()
     assert tasks.ended(task).error == "Worker failed"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg2
@@ -12,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from pg_tasks.node.calls import Locked, Synced, parse_locked, parse_synced
 
 Report: TypeAlias = dict[str, Any]
+_starts = count(1)
 LEASE = 30.0
 RECOVERY_DELAY = 5.0
 STATES = ("DR", "AW", "AD", "AB", "AE", "AS", "AC", "CS", "CF", "CC")
@@ -160,24 +162,38 @@ class Node:
         self.group_id = group_id
         self.slots = slots
         self.epoch: int | None = None
+        self.name = f"node-{worker_id}"
+        self.process = f"boot/1/4711/{next(_starts)}"
         if lock:
             assert self.lock().epoch is not None
 
-    def lock(self, *reports: Report, lease: float = LEASE) -> Locked:
-        """Asks for the worker, and keeps the epoch if it is given."""
-        row = self.sql.row(
-            "SELECT * FROM long_task.lock_worker"
-            "(%s, %s, %s, 'node', 'host', 4711, '1', %s, %s, %s)",
-            self.worker_id,
-            self.group_id,
-            self.slots,
-            lease,
-            RECOVERY_DELAY,
-            json.dumps(reports),
-        )
+    def lock(self, *reports: Report, lease: float = LEASE, dead: str | None = None) -> Locked:
+        """Asks for the worker, and keeps the epoch if it is given. ``dead``: a process."""
+        statement, values = self.lock_call(*reports, lease=lease, dead=dead)
+        row = self.sql.row(statement, *values)
         locked = parse_locked(row)
         self.epoch = locked.epoch if locked.epoch is not None else self.epoch
         return locked
+
+    def lock_call(
+        self, *reports: Report, lease: float = LEASE, dead: str | None = None
+    ) -> tuple[str, tuple[object, ...]]:
+        """The statement of a lock, and its values."""
+        statement = (
+            "SELECT * FROM long_task.lock_worker"
+            "(%s, %s, %s, %s, 'host', 4711, %s, '1', %s, %s, %s, %s)"
+        )
+        return statement, (
+            self.worker_id,
+            self.group_id,
+            self.slots,
+            self.name,
+            self.process,
+            lease,
+            RECOVERY_DELAY,
+            json.dumps(reports),
+            dead,
+        )
 
     def sync_call(
         self,

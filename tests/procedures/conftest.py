@@ -75,3 +75,17 @@ def stopped(clock: Clock) -> Clock:
     """The clock, stopped."""
     clock.set(START)
     return clock
+
+
+@pytest.fixture
+def serving(database: Database) -> Sql:
+    """The session of a node. It gives up at once what it would have to wait for."""
+    session = Sql(database.connect())
+    session.run("SET lock_timeout = '2s'")
+    return session
+
+
+@pytest.fixture
+def person(database: Database) -> Sql:
+    """A person with an open transaction."""
+    return Sql(database.connect(autocommit=False))

@@ -83,7 +83,7 @@ def test_the_processes_of_rows_that_are_gone_are_killed_and_kept_as_history(
     assert node.attend() == [(running[1], 1, "kill")]
     columns = "state_id, attempt, worker_id, node_name, pid, signal, output, error, started_by"
     assert sql.runs(running[0], columns) == [
-        ("CC", 1, 1, "node", 4711, 9, "end", "task deleted", "person")
+        ("CC", 1, 1, "node-1", 4711, 9, "end", "task deleted", "person")
     ]
     assert sql.runs(running[0], "started") == [(started,)]
 

@@ -16,10 +16,10 @@ def _worker(sql: Sql, columns: str) -> tuple[Any, ...]:
 
 def test_the_first_node_gets_a_worker_that_nobody_has_heard_of(sql: Sql, stopped: Clock) -> None:
     node = Node(sql, group_id=7, slots=3, lock=False)
-    assert node.lock() == (1, None, None)
+    assert node.lock() == (1, None, None, None)
     assert _worker(
         sql, "group_id, active, task_count, stop, node_name, slots, host, pid, version, epoch"
-    ) == (7, True, 0, 0, "node", 3, "host", 4711, "1", 1)
+    ) == (7, True, 0, 0, "node-1", 3, "host", 4711, "1", 1)
     assert _worker(sql, "since, extract(epoch FROM locked_until - since)") == (stopped.now(), LEASE)
 
 
@@ -28,7 +28,12 @@ def test_a_held_worker_is_refused_with_who_holds_it_and_for_how_long(
 ) -> None:
     standby = Node(sql, lock=False)
     stopped.advance(10)
-    assert standby.lock() == (None, "node node (pid 4711 on host)", FREE_AFTER - 10)
+    assert standby.lock() == (
+        None,
+        "node node-1 (pid 4711 on host)",
+        FREE_AFTER - 10,
+        node.process,
+    )
     assert _worker(sql, "epoch, group_id") == (1, 0)
 
 
@@ -60,7 +65,7 @@ def test_a_new_holder_may_serve_another_group_with_other_slots(
 )
 def test_impossible_terms_are_refused(sql: Sql, slots: int, lease: float, delay: float) -> None:
     refusal = sql.refusal(
-        "SELECT * FROM long_task.lock_worker(1, 0, %s, 'n', 'h', 1, '1', %s, %s)",
+        "SELECT * FROM long_task.lock_worker(1, 0, %s, 'n', 'h', 1, 'p', '1', %s, %s)",
         slots, lease, delay,
     )  # fmt: skip
     assert refusal.code == "LT004"
@@ -78,7 +83,7 @@ def test_lost_attempts_count_as_failed(sql: Sql, stopped: Clock, node: Node) -> 
         "CF", "Worker failed", None, stopped.now(), None,
     )  # fmt: skip
     assert sql.runs(task_id, "state_id, error, pid, started, finished, node_name") == [
-        ("CF", "Worker failed", None, started, stopped.now(), "node")
+        ("CF", "Worker failed", None, started, stopped.now(), "node-1")
     ]
 
 

@@ -18,20 +18,6 @@ HOLD = [
 ]
 
 
-@pytest.fixture
-def serving(database: Database) -> Sql:
-    """The session of a node. It gives up at once what it would have to wait for."""
-    session = Sql(database.connect())
-    session.run("SET lock_timeout = '2s'")
-    return session
-
-
-@pytest.fixture
-def person(database: Database) -> Sql:
-    """A person with an open transaction."""
-    return Sql(database.connect(autocommit=False))
-
-
 def _meanwhile(database: Database, session: Sql, action: Callable[[], object]) -> threading.Thread:
     """Starts what has to wait for a lock, and returns when it waits."""
     pid = session.connection.get_backend_pid()
@@ -190,11 +176,12 @@ def test_a_worker_is_given_away_only_when_nobody_holds_a_row_of_its_tasks(
     node.claim()
     person.run(HOLD[0], task_id)
     database.clock.advance(LEASE + RECOVERY_DELAY)
-    serving.run("SET lock_timeout = '100ms'")
-    statement = "SELECT * FROM long_task.lock_worker(1, 0, 1, 'n', 'h', 1, '1', 30, 5)"
-    assert serving.refusal(statement).code == "55P03"
+    other = Node(serving, lock=False)
+    refused = other.lock()
+    assert (refused.epoch, refused.retry_in) == (None, 0.2)
+    assert serving.value("SELECT active FROM long_task.worker WHERE id = 1")
     person.connection.commit()
-    assert node.lock().epoch == 2
+    assert other.lock().epoch == 2
     assert serving.look(task_id, "state_id, error") == ("CF", "Worker failed")
 
 
@@ -206,10 +193,9 @@ def test_what_the_old_holder_reports_counts_though_a_person_held_the_row(
     node.claim()
     person.run(HOLD[0], task_id)
     database.clock.advance(LEASE + RECOVERY_DELAY)
-    serving.run("SET lock_timeout = 0")
-    waiting = _meanwhile(database, serving, lambda: node.lock(ended(task_id, exit_code=3)))
+    assert node.lock(ended(task_id, exit_code=3)).epoch is None
     person.connection.commit()
-    waiting.join()
+    assert node.lock(ended(task_id, exit_code=3)).epoch == 2
     assert serving.look(task_id, "state_id, error") == ("CF", "exit code 3")
 
 

@@ -83,7 +83,7 @@ def test_history_tells_all_about_an_attempt(sql: Sql, stopped: Clock, node: Node
     seconds = timedelta(seconds=1)
     assert sql.rows("SELECT * FROM long_task.task_run") == [
         (
-            task_id, 1, 0, 1, "node", 4711, stopped.now() - 9 * seconds,
+            task_id, 1, 0, 1, "node-1", 4711, stopped.now() - 9 * seconds,
             stopped.now() - 0.5 * seconds, "CS", 0, None, None, "a\nb", 0.25, 0.125, 1048576,
             "person",
         )

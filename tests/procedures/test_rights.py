@@ -8,7 +8,7 @@ USER, READER, NODE = "long_task_user", "long_task_reader", "long_task_node"
 DENIED = "42501"
 READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
-    "group_status", "waiting", "running", "failed",
+    "group_status", "waiting", "running", "failed", "worker_standby", "worker_event",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
@@ -21,7 +21,7 @@ CALLABLE = {
     READER: {"clock", "schema_version", "why", "why_waiting", "refuse", "schedule_time_after"},
     NODE: {"schema_version", "lock_worker", "sync", "leave_worker"},
 }
-CALLABLE[USER] = CALLABLE[READER] | {"announce"}
+CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt"}
 
 
 @pytest.fixture(params=[USER, READER, NODE])

@@ -34,7 +34,7 @@ def _view(sql: Sql, name: str, columns: str, where: str = "true") -> list[tuple[
         ("worker", "id group_id active locked_until task_count stop node_name slots host pid"
          " version since epoch"),
         ("worker_status", "id group_id status stop slots running ended_last_minute"
-         " failed_last_minute lease_left node_name host pid version age"),
+         " failed_last_minute lease_age lease_left node_name host pid version age"),
     ],
 )  # fmt: skip
 def test_a_view_has_the_columns_that_people_rely_on(sql: Sql, name: str, columns: str) -> None:
@@ -77,8 +77,8 @@ def test_running_shows_every_task_with_a_process(sql: Sql, node: Node, stopped: 
     sql.change(ended_itself, state_id="CS")
     stopped.advance(10)
     assert _view(sql, "running", "id, state_id, worker_id, node_name, host, age, progress") == [
-        (first, "AC", 1, "node", "host", MINUTE / 3, None),
-        (ended_itself, "CS", 1, "node", "host", MINUTE / 6, 0.5),
+        (first, "AC", 1, "node-1", "host", MINUTE / 3, None),
+        (ended_itself, "CS", 1, "node-1", "host", MINUTE / 6, 0.5),
     ]
 
 
@@ -139,7 +139,7 @@ def test_worker_status_tells_how_a_live_worker_is_doing(
         "worker_status",
         "id, group_id, status, stop, slots, running, ended_last_minute, failed_last_minute,"
         " extract(epoch FROM lease_left), node_name, age",
-    ) == [(1, 0, status, code, 4, 1, 1, 1, LEASE - 10, "node", MINUTE / 6)]
+    ) == [(1, 0, status, code, 4, 1, 1, 1, LEASE - 10, "node-1", MINUTE / 6)]
 
 
 def test_worker_status_tells_workers_that_failed_from_those_that_left(

@@ -73,7 +73,10 @@ def test_a_worker_that_cannot_be_is_refused(
 
 def test_a_worker_that_is_served_cannot_be_deleted(sql: Sql, node: Node) -> None:
     refusal = sql.refusal("DELETE FROM long_task.worker")
-    assert (refusal.code, refusal.message) == ("LT001", "worker 1 is active")
+    assert (refusal.code, refusal.message) == (
+        "LT001",
+        "worker 1 is served by node node-1 (pid 4711 on host)",
+    )
     assert refusal.hint and "stop = 3" in refusal.hint
     assert node.sync().stop == 0
 

@@ -45,7 +45,8 @@ def test_no_text_can_spoil_the_call_for_the_others(name: str) -> None:
 
 
 def test_an_empty_answer_is_nothing_to_do() -> None:
-    empty = {"start": None, "attend": None, "again": None, "stop": 0, "wake_in": None}
+    empty = {"start": None, "attend": None, "again": None, "stop": 0, "wake_in": None,
+             "watch_in": None}  # fmt: skip
     answer = calls.parse_synced((empty,))
     assert (answer.start, answer.attend, answer.again) == ([], [], frozenset())
     assert (answer.stop, answer.wake_in) == (0, None)
@@ -57,11 +58,21 @@ def test_an_answer_is_read_as_it_was_meant() -> None:
         "params": None, "stdin": None, "timeout": 1.5, "kill_grace": None,
     }  # fmt: skip
     answer = calls.parse_synced(
-        ({"start": [order], "attend": [[3, 1, "kill"]], "again": [4], "stop": 2, "wake_in": 0.5},)
+        (
+            {
+                "start": [order],
+                "attend": [[3, 1, "kill"]],
+                "again": [4],
+                "stop": 2,
+                "wake_in": 0.5,
+                "watch_in": 9,
+            },
+        )  # fmt: skip
     )
     assert answer.start == [Order(1, 2, 0, ["true"], None, None, None, None, 1.5, None)]
     assert answer.attend == [Attend(3, 1, "kill")]
-    assert (answer.again, answer.stop, answer.wake_in) == (frozenset({4}), 2, 0.5)
+    assert (answer.again, answer.stop) == (frozenset({4}), 2)
+    assert (answer.wake_in, answer.watch_in) == (0.5, 9)
 
 
 def test_a_call_without_reports_hands_in_none() -> None:

@@ -11,10 +11,12 @@ from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Call, Identity, Row
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Hints, Link, Phase
+from pg_tasks.node.remains import Proof
 from pg_tasks.node.roster import Key, Roster, without_process
 from pg_tasks.node.session import Rules, Session
+from pg_tasks.node.standby import Standby
 
-IDENTITY = Identity(1, 0, 2, "a node", "a host", 42, "1.0")
+IDENTITY = Identity(1, 0, 2, "a node", "a host", 42, "boot/1-42-7/a", "1.0")
 RULES = Rules(Terms(30, 10, 1), 5, 15, 10, 10)
 
 
@@ -56,8 +58,15 @@ class Played:
         self.link = PlayedLink()
         self.roster = Roster(IDENTITY.slots)
         backoff = Backoff(1.0, 8.0, lambda: 0.0)
-        self.session = Session(cast(Link, self.link), self.roster, IDENTITY, RULES, backoff)
+        standby = Standby(IDENTITY.worker_id, RULES.terms.renewal, self._judge)
+        self.session = Session(
+            cast(Link, self.link), self.roster, IDENTITY, RULES, backoff, standby
+        )
         self.now = 100.0
+        self.proof = Proof.NONE
+
+    def _judge(self, process: str) -> Proof:
+        return self.proof
 
     def turn(self) -> Call | None:
         """One turn; what was asked in it."""
@@ -70,7 +79,14 @@ class Played:
         self.session.advance(self.now)
 
     def synced(self, **parts: object) -> None:
-        empty = {"start": None, "attend": None, "again": None, "stop": 0, "wake_in": None}
+        empty = {
+            "start": None,
+            "attend": None,
+            "again": None,
+            "stop": 0,
+            "wake_in": None,
+            "watch_in": None,
+        }
         self.answer(({**empty, **parts},))
 
     def hear(self, *, group: bool = False, worker: bool = False) -> None:
@@ -103,7 +119,7 @@ def played() -> Played:
 def serving(played: Played) -> Played:
     """One that holds its worker, and has nothing to do."""
     connect(played)
-    played.answer((7, None, None))
+    played.answer((7, None, None, None))
     ask(played, "sync")
     played.synced()
     played.sent()
@@ -126,7 +142,7 @@ def connect(played: Played) -> None:
 
 def test_a_session_greets_locks_and_synchronises(played: Played) -> None:
     connect(played)
-    played.answer((7, None, None))
+    played.answer((7, None, None, None))
     assert played.sent() == [Fence(played.now + 29)]
     call = ask(played, "sync")
     assert call.values[:2] == (1, 7)
@@ -276,7 +292,7 @@ def test_when_the_lease_runs_out_everything_is_killed_and_the_worker_asked_for_a
     serving.answer((1, 1))
     assert serving.turn() is None
     serving.end(1)
-    assert '"task_id":1' in ask(serving, "lock_worker").values[-1]
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-2]
 
 
 def test_a_lease_that_the_database_refuses_is_lost(serving: Played) -> None:
@@ -298,14 +314,14 @@ def test_an_end_that_waited_for_a_row_is_not_forgotten_with_the_lease(serving: P
     serving.hear(worker=True)
     ask(serving, "sync")
     serving.answer(LeaseLost())
-    assert '"task_id":1' in ask(serving, "lock_worker").values[-1]
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-2]
 
 
 def test_a_worker_that_another_node_holds_is_asked_for_again_when_it_may_be_free(
     played: Played,
 ) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
     assert played.turn() is None
     assert played.session.wake_at() == 104.0
     played.now = 104.0
@@ -314,7 +330,7 @@ def test_a_worker_that_another_node_holds_is_asked_for_again_when_it_may_be_free
 
 def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played: Played) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
     played.hear(worker=True)
     ask(played, "lock_worker")
 
@@ -361,7 +377,7 @@ def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Playe
 
 def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
     played.session.leaving = True
     played.turn()
     assert played.session.over

@@ -1,0 +1,348 @@
+"""Every node watches over the others: what becomes of the tasks of a worker that failed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.procedures.acting import LEASE, RECOVERY_DELAY, Node, Refusal, Sql, ended
+from tests.servers import Clock, Database
+
+FREE_AFTER = LEASE + RECOVERY_DELAY
+
+
+@pytest.fixture
+def other(sql: Sql, node: Node) -> Node:
+    """The node of another worker of the same group; ``node`` is the one that watches."""
+    return Node(sql, worker_id=2)
+
+
+def _renew_until(node: Node, clock: Clock, seconds: float) -> float | None:
+    """Time passes, and the node renews its lease in it; what the last renewal said to watch."""
+    watch = None
+    for _ in range(int(seconds / 5)):
+        clock.advance(5)
+        watch = node.sync(free=0, lease=LEASE).watch_in
+    return watch
+
+
+def _refused(node: Node) -> Refusal:
+    statement, values = node.lock_call()
+    return node.sql.refusal(statement, *values)
+
+
+def _events(sql: Sql, columns: str) -> list[tuple[Any, ...]]:
+    return sql.rows(f"SELECT {columns} FROM long_task.worker_event ORDER BY id")
+
+
+def test_tasks_of_a_failed_worker_are_given_back_by_any_other(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    retried, failed = sql.insert(max_attempts=2, retry_delay="0"), sql.insert()
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    assert sql.look(retried, "state_id, running_on, worker_id") == ("AW", None, None)
+    assert sql.look(failed, "state_id, error") == ("CF", "Worker failed")
+    assert [order.attempt for order in node.sync().start] == [2]
+    assert sql.runs(retried, "attempt, worker_id, node_name, error") == [
+        (1, 2, "node-2", "Worker failed")
+    ]
+
+
+def test_nothing_is_given_back_before_the_recovery_delay_has_passed(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert()
+    other.claim()
+    assert _renew_until(node, stopped, FREE_AFTER - 5) == 5
+    assert sql.look(task_id) == "AE"
+
+
+def test_a_renewal_says_when_the_next_lease_may_be_lost(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    assert node.sync(lease=LEASE).watch_in is None
+    assert node.sync().watch_in is None
+    Node(sql, worker_id=2)
+    stopped.advance(10)
+    Node(sql, worker_id=3)
+    assert node.sync(lease=LEASE).watch_in == FREE_AFTER - 10
+
+
+def test_a_call_that_renews_nothing_gives_nothing_back(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert()
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER - 5)
+    stopped.advance(5)
+    node.sync(free=0)
+    assert sql.look(task_id) == "AE"
+
+
+def test_the_old_holder_of_a_recovered_worker_is_refused(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert(max_attempts=2, retry_delay="0")
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    statement, values = other.sync_call(ended(task_id), lease=LEASE)
+    assert sql.refusal(statement, *values).code == "LT001"
+    assert sql.look(task_id, "state_id, attempt") == ("AW", 1)
+
+
+def test_a_recovered_worker_is_free_at_once(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    _renew_until(node, stopped, FREE_AFTER)
+    assert Node(sql, worker_id=2, lock=False).lock().epoch == 2
+
+
+def test_a_task_for_a_failed_worker_alone_waits_for_it(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert(worker_id=2, max_attempts=2, retry_delay="0")
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    assert sql.look(task_id, "state_id, worker_id") == ("AW", 2)
+    assert node.claim() == []
+
+
+def test_after_an_outage_every_node_gets_a_whole_lease_to_come_back(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert()
+    other.claim()
+    stopped.advance(1000)
+    stopped.connect(stopped.now())
+    node.lock()
+    assert _renew_until(node, stopped, FREE_AFTER - 5) == 5
+    assert sql.look(task_id) == "AE"
+    # The holder comes back first, and what happened meanwhile counts.
+    assert other.lock(ended(task_id, exit_code=3)).epoch == 2
+    assert sql.look(task_id, "state_id, exit_code") == ("CF", 3)
+
+
+def test_after_an_outage_a_worker_that_stays_away_is_recovered(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert()
+    other.claim()
+    stopped.advance(1000)
+    stopped.connect(stopped.now())
+    node.lock()
+    _renew_until(node, stopped, FREE_AFTER)
+    assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
+
+
+def test_an_outage_keeps_a_node_that_stands_by_from_taking_over_too(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    stopped.advance(1000)
+    stopped.connect(stopped.now())
+    standby = Node(sql, lock=False)
+    assert standby.lock().retry_in == FREE_AFTER
+    assert node.lock().epoch == 2
+
+
+def test_a_row_that_a_person_holds_is_given_back_when_it_is_free(
+    database: Database, serving: Sql, person: Sql
+) -> None:
+    node, other = Node(serving), Node(serving, worker_id=2)
+    held, free = serving.insert(), serving.insert()
+    other.claim()
+    person.run("SELECT FROM long_task.task WHERE id = %s FOR UPDATE", held)
+    clock = database.clock
+    clock.set(clock.now() + timedelta(seconds=1))
+    assert _renew_until(node, clock, FREE_AFTER) == 0.2
+    assert serving.look(held) == "AE"
+    assert serving.look(free, "state_id, error") == ("CF", "Worker failed")
+    # The worker is not given away while a task is its own.
+    assert serving.value("SELECT active FROM long_task.worker WHERE id = 2")
+    person.connection.commit()
+    assert node.sync(free=0, lease=LEASE).watch_in is None
+    assert serving.look(held, "state_id, error") == ("CF", "Worker failed")
+
+
+def test_an_old_report_after_a_recovery_changes_nothing(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    task_id = sql.insert(max_attempts=2, retry_delay="0")
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    assert node.claim() == [task_id]
+    assert other.lock(ended(task_id, 1, exit_code=0)).epoch is not None
+    assert sql.look(task_id, "state_id, attempt, running_on") == ("AE", 2, 1)
+
+
+def _rule(sql: Sql, body: str) -> None:
+    sql.run(
+        "CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task)"
+        f" RETURNS interval LANGUAGE plpgsql AS $$ BEGIN {body} END $$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "columns"),
+    [
+        ("RETURN interval '0';", ("AW", 0)),
+        ("RETURN interval '-1 h';", ("AW", 0)),
+        ("RETURN interval '90 s';", ("AD", 90)),
+        ("RETURN NULL;", ("CF", None)),
+        ("RETURN p_task.attempt * interval '1 min' + p_task.worker_id * interval '1 s';",
+         ("AD", 62)),
+    ],
+)  # fmt: skip
+def test_a_rule_of_ones_own_decides_over_lost_tasks(
+    sql: Sql, stopped: Clock, node: Node, other: Node, body: str, columns: tuple[str, float | None]
+) -> None:
+    _rule(sql, body)
+    task_id = sql.insert(max_attempts=1)
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    state, wait = sql.look(task_id, "state_id, extract(epoch FROM start_after - long_task.clock())")
+    assert (state, wait) == columns
+
+
+def test_a_rule_of_ones_own_decides_over_nothing_else(sql: Sql, node: Node) -> None:
+    _rule(sql, "RETURN interval '0';")
+    task_id = sql.insert()
+    node.claim()
+    node.report(task_id, exit_code=1)
+    assert sql.look(task_id) == "CF"
+
+
+@pytest.mark.parametrize("state", ["AS", "AC", "CS"])
+def test_no_rule_starts_again_what_a_person_or_the_task_has_ended(
+    sql: Sql, stopped: Clock, node: Node, other: Node, state: str
+) -> None:
+    _rule(sql, "RETURN interval '0';")
+    task_id = sql.insert()
+    other.claim()
+    sql.change(task_id, state_id=state)
+    _renew_until(node, stopped, FREE_AFTER)
+    assert sql.look(task_id) == {"AS": "CF", "AC": "CC", "CS": "CS"}[state]
+
+
+def test_a_rule_that_fails_keeps_no_task_from_going_on(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    _rule(sql, "RETURN (1 / (p_task.attempt - 1)) * interval '1 s';")
+    task_id = sql.insert(max_attempts=2, retry_delay="0")
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    assert sql.look(task_id) == "AW"
+    assert ("hook failed", 2, "retry_lost_task: division by zero") in _events(
+        sql, "kind, worker_id, detail"
+    )
+
+
+def test_what_happens_to_workers_is_written_down(
+    sql: Sql, stopped: Clock, node: Node, other: Node
+) -> None:
+    sql.insert()
+    other.claim()
+    _renew_until(node, stopped, FREE_AFTER)
+    stopped.advance(FREE_AFTER)
+    successor = Node(sql)
+    successor.leave()
+    assert _events(sql, "kind, worker_id, epoch, node_name, task_count, detail") == [
+        ("taken", 1, 1, "node-1", 0, None),
+        ("taken", 2, 1, "node-2", 0, None),
+        ("recovered", 2, 1, "node-2", 1,
+         "node node-2 (pid 4711 on host) failed, and worker 1 saw it"),
+        ("taken over", 1, 2, "node-1", 0, "from node node-1 (pid 4711 on host)"),
+        ("left", 1, 2, "node-1", 0, None),
+    ]  # fmt: skip
+
+
+def test_a_holder_that_is_proven_dead_is_not_waited_for(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    task_id = sql.insert()
+    node.claim()
+    successor = Node(sql, lock=False)
+    refused = successor.lock()
+    assert refused.held_process == node.process
+    assert successor.lock(dead="boot/1/4711/another").epoch is None
+    assert successor.lock(dead=refused.held_process).epoch == 2
+    assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
+    statement, values = node.sync_call()
+    assert sql.refusal(statement, *values).code == "LT001"
+
+
+def test_the_process_that_holds_a_worker_gets_it_again_at_once(sql: Sql, node: Node) -> None:
+    task_id = sql.insert()
+    node.claim()
+    assert node.lock(ended(task_id, exit_code=4)).epoch == 2
+    assert sql.look(task_id, "state_id, exit_code") == ("CF", 4)
+
+
+def test_a_worker_of_another_group_is_refused(sql: Sql, node: Node) -> None:
+    intruder = Node(sql, group_id=5, lock=False)
+    refusal = _refused(intruder)
+    assert refusal.code == "LT011"
+    assert refusal.message == "worker 1 serves group 0, held by node node-1 (pid 4711 on host)"
+    assert refusal.hint == "A node for group 5 needs a worker id of its own."
+    assert sql.rows("SELECT FROM long_task.worker_standby") == []
+
+
+def test_a_name_belongs_to_one_worker_at_a_time(sql: Sql, stopped: Clock, node: Node) -> None:
+    namesake = Node(sql, worker_id=2, lock=False)
+    namesake.name = "node-1"
+    refusal = _refused(namesake)
+    assert refusal.code == "LT011"
+    assert refusal.message == (
+        "node name node-1 is taken by worker 1, node node-1 (pid 4711 on host)"
+    )
+    assert refusal.hint == "Give each node a node_name of its own."
+    stopped.advance(FREE_AFTER)
+    assert namesake.lock().epoch == 1
+
+
+def test_who_stands_by_is_seen_for_as_long_as_it_asks(sql: Sql, stopped: Clock, node: Node) -> None:
+    standby = Node(sql, slots=7, lock=False)
+    standby.lock()
+    columns = "id, status, slots, running, lease_left, age"
+    live, waiting = sql.rows(f"SELECT {columns} FROM long_task.worker_status")
+    assert live[:4] == (1, "live", 4, 0)
+    assert waiting == (1, "standby", 7, 0, None, timedelta(0))
+    stopped.advance(20)
+    node.sync(lease=LEASE)
+    standby.lock()
+    assert sql.rows(f"SELECT {columns} FROM long_task.worker_status")[1] == (
+        1, "standby", 7, 0, None, timedelta(seconds=20),
+    )  # fmt: skip
+    stopped.advance(LEASE)
+    assert sql.values("SELECT status FROM long_task.worker_status") == ["failed"]
+
+
+def test_who_takes_the_worker_stands_by_no_more(sql: Sql, stopped: Clock, node: Node) -> None:
+    standby, gone = Node(sql, lock=False), Node(sql, lock=False)
+    standby.lock()
+    gone.lock()
+    stopped.advance(FREE_AFTER)
+    standby.lock()
+    assert sql.rows("SELECT FROM long_task.worker_standby") == []
+
+
+@pytest.mark.parametrize(("passed", "status"), [(15, "live"), (16, "failing"), (30, "failed")])
+def test_a_worker_whose_node_is_late_is_failing(
+    sql: Sql, stopped: Clock, node: Node, passed: float, status: str
+) -> None:
+    stopped.advance(passed)
+    assert sql.row("SELECT status, extract(epoch FROM lease_age) FROM long_task.worker_status") == (
+        status, passed,
+    )  # fmt: skip
+
+
+def test_a_failed_worker_can_be_deleted_with_all_it_had(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    task_id = sql.insert()
+    node.claim()
+    Node(sql, lock=False).lock()
+    stopped.advance(FREE_AFTER)
+    assert sql.run("DELETE FROM long_task.worker WHERE id = 1") == 1
+    assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
+    assert sql.rows("SELECT FROM long_task.worker_status") == []
