@@ -140,8 +140,9 @@ class Settings:
     )
     call_timeout: float = _setting(
         Kind.SECONDS,
-        15.0,
-        "time the database has to answer a call before the link counts as dead",
+        10.0,
+        "time the database has to answer a call before the link counts as dead;"
+        " never more than half of the lease",
         0.1,
         _DAY,
     )

@@ -2,6 +2,12 @@
 -- because a row that a person has changed in an open transaction cannot be renewed by its node, and
 -- a lease that is not renewed ends in killed tasks. The view long_task.worker shows both as one row.
 
+-- Epochs of all workers, so that the epoch of a worker that was deleted never comes again.
+CREATE SEQUENCE long_task.worker_epoch;
+
+COMMENT ON SEQUENCE long_task.worker_epoch IS
+  'Numbers the holders of leases.';
+
 CREATE TABLE long_task.worker_lease (
   worker_id      integer     NOT NULL,
   group_id       integer     NOT NULL,
@@ -16,6 +22,7 @@ CREATE TABLE long_task.worker_lease (
   host           text,
   pid            integer,
   process        text,
+  connection     integer     NOT NULL DEFAULT 0,
   version        text,
   since          timestamptz,
   CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id),
@@ -37,6 +44,7 @@ COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that hol
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
 COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
 

@@ -11,8 +11,9 @@
 -- heard of has a row that somebody holds, so call again.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.leave_worker(
-  p_worker_id integer,
-  p_epoch     bigint
+  p_worker_id  integer,
+  p_epoch      bigint,
+  p_connection integer
 )
 RETURNS boolean
 LANGUAGE plpgsql
@@ -28,6 +29,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
   FOR UPDATE;
   IF NOT FOUND THEN
@@ -46,7 +48,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_worker(integer, bigint) IS
+COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
   'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;

@@ -5,8 +5,9 @@
 -- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
 -- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
--- held it (which asks when nothing of it runs any more), and to one that has seen on its own machine that the
--- holder and all its processes are dead (p_dead_process: the process of the lease as this call returned it).
+-- held it (which asks when nothing of it runs any more; not by a call that was left behind on its way when
+-- it had connected again, p_connection), and to one that has seen on its own machine that the holder and all
+-- its processes are dead (p_dead_process: the process of the lease as this call returned it).
 --
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
@@ -21,6 +22,7 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_host           text,
   p_pid            integer,
   p_process        text,
+  p_connection     integer,
   p_version        text,
   p_lease_duration double precision,
   p_recovery_delay double precision,
@@ -39,6 +41,7 @@ DECLARE
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
+  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -68,7 +71,7 @@ BEGIN
 
   v_over := long_task.lease_over_at(v_lease, long_task.session_start());
   IF v_lease.active AND v_over > v_now
-     AND v_lease.process IS DISTINCT FROM p_process
+     AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
     IF v_lease.group_id <> p_group_id THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
@@ -101,10 +104,11 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
+  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = l.epoch + 1,
+    epoch = v_epoch,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -114,6 +118,7 @@ BEGIN
     host = p_host,
     pid = p_pid,
     process = p_process,
+    connection = p_connection,
     version = p_version,
     since = v_now
   WHERE l.worker_id = p_worker_id;
@@ -122,11 +127,11 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) FROM PUBLIC;

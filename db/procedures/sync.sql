@@ -6,6 +6,8 @@
 --            the lease rows of failed workers, which are passed over if somebody holds them.
 -- Raises     LT001 lease lost
 --
+-- p_connection    number of the node's connection: a call of an earlier one is refused, which may have been
+--                 left behind on its way and would claim tasks that nobody starts
 -- p_reports       ended attempts, as finish_attempts takes them
 -- p_free_slots    how many processes may be started
 -- p_lease_seconds renew the lease for so long from now; null: leave it
@@ -23,6 +25,7 @@
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
   p_epoch         bigint,
+  p_connection    integer,
   p_reports       json,
   p_free_slots    integer,
   p_running       integer,
@@ -49,6 +52,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
     AND l.locked_until > long_task.clock()
   FOR NO KEY UPDATE;
@@ -104,7 +108,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) IS
+COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) IS
   'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
-REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) FROM PUBLIC;

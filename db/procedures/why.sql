@@ -10,7 +10,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_task long_task.task;
+  v_task  long_task.task;
+  v_ended timestamptz;
 BEGIN
   SELECT t.* INTO v_task
   FROM long_task.task AS t
@@ -20,7 +21,15 @@ BEGIN
       'Its history may still be in long_task.task_run.');
   END IF;
 
+  SELECT l.locked_until INTO v_ended
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = v_task.running_on
+    AND (NOT l.active OR l.locked_until <= long_task.clock());
+
   RETURN CASE
+    WHEN v_ended IS NOT NULL THEN
+      format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
+        v_task.running_on, v_task.attempt, v_ended)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
     WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN

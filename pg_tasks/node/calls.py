@@ -115,6 +115,7 @@ def worker_channel(worker_id: int) -> str:
 
 def lock(
     identity: Identity,
+    connection: int,
     terms: Terms,
     recovery_delay: float,
     dead_process: str | None,
@@ -123,19 +124,37 @@ def lock(
 ) -> Call:
     """Ask for the worker, handing in what could not be reported under the lease before.
 
-    ``dead_process``: a holder that is proven dead.
+    ``connection``: its number among the node's; ``dead_process``: a holder that is proven dead.
     """
+    *who, version = identity
     return Call(
         "SELECT epoch, held_by, retry_in, held_process"
         " FROM long_task.lock_worker"
-        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s)",
-        (*identity, terms.duration, recovery_delay, reports_json(reports, now), dead_process),
+        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s)",
+        (
+            *who,
+            connection,
+            version,
+            terms.duration,
+            recovery_delay,
+            reports_json(reports, now),
+            dead_process,
+        ),
+    )
+
+
+def renew(worker_id: int, epoch: int, connection: int, lease_seconds: float) -> Call:
+    """Keep the worker over a new connection, and shut out what earlier ones left behind."""
+    return Call(
+        "SELECT long_task.renew_lease(%s, %s, %s, %s)",
+        (worker_id, epoch, connection, lease_seconds),
     )
 
 
 def sync(
     worker_id: int,
     epoch: int,
+    connection: int,
     *,
     reports: Sequence[Ended],
     free_slots: int,
@@ -146,10 +165,11 @@ def sync(
 ) -> Call:
     """The call of a working node; see db/procedures/sync.sql."""
     return Call(
-        "SELECT long_task.sync(%s, %s, %s::json, %s, %s, %s, %s::bigint[])",
+        "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[])",
         (
             worker_id,
             epoch,
+            connection,
             reports_json(reports, now) if reports else None,
             free_slots,
             running,
@@ -159,9 +179,9 @@ def sync(
     )
 
 
-def leave(worker_id: int, epoch: int) -> Call:
+def leave(worker_id: int, epoch: int, connection: int) -> Call:
     """Give the worker back. The answer is null if that has to be asked again."""
-    return Call("SELECT long_task.leave_worker(%s, %s)", (worker_id, epoch))
+    return Call("SELECT long_task.leave_worker(%s, %s, %s)", (worker_id, epoch, connection))
 
 
 def parse_version(row: Row) -> SchemaVersion:

@@ -15,6 +15,10 @@ class Terms(NamedTuple):
     renewal: float
     margin: float
 
+    def call_limit(self, wanted: float) -> float:
+        """How long a call may take: after a dead link there must be time to renew over another."""
+        return min(wanted, (self.duration - self.margin) / 2)
+
 
 class Lease(NamedTuple):
     """A worker held under ``epoch``."""

@@ -2,7 +2,8 @@
 
 What wakes it is the database, the guardian, or a signal. A signal only leaves a byte in a pipe;
 the loop acts on it. The first SIGTERM or SIGINT lets the node start nothing more and gives running
-tasks ``stop_grace`` to end by themselves, then ends them; a second one ends them at once.
+tasks ``stop_grace`` to end by themselves, then ends them; a second one ends them at once, and the
+node soon after, even if the database cannot be told.
 """
 
 import logging
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 NODE_STOPPED = "Node stopped"
 GUARDIAN_DIED = "Guardian died"
+_LAST_WORDS = 5.0
+"""Seconds that a node has after a second signal to report the ends of the tasks it has killed."""
 
 
 class Node:
@@ -63,13 +66,14 @@ class Node:
             process=name_process(),
             version=__version__,
         )
+        call_limit = terms.call_limit(settings.call_timeout)
         self._settings = settings
         self._roster = Roster(settings.max_task_count)
         self._link = Link(
             settings.dsn,
             f"pg_tasks worker {settings.worker_id}",
             settings.connect_timeout,
-            settings.call_timeout,
+            call_limit,
         )
         self._session = Session(
             self._link,
@@ -78,7 +82,7 @@ class Node:
             Rules(
                 terms,
                 settings.recovery_delay,
-                settings.call_timeout,
+                call_limit,
                 settings.kill_grace,
                 settings.completion_grace,
             ),
@@ -111,7 +115,14 @@ class Node:
                 self._guardian.close()
                 self._stop_read.close()
                 self._stop_write.close()
-        event(logger, logging.INFO, "left", worker_id=self._settings.worker_id)
+        for report in self._roster.unreported():
+            event(
+                logger, logging.ERROR, "unreported", task_id=report.task_id,
+                attempt=report.attempt, exit_code=report.exit_code, signal=report.signal,
+                reason=report.reason,
+            )  # fmt: skip
+        left = "left" if self._session.gave_back else "ended"
+        event(logger, logging.INFO, left, worker_id=self._settings.worker_id)
         return 0 if self._roster.empty else 1
 
     def stop(self) -> None:
@@ -128,7 +139,8 @@ class Node:
             if self._end_at is not None and now >= self._end_at:
                 self._end_tasks(None)
             self._deliver()
-            self._wait()
+            if not self._session.over:
+                self._wait()
         except GuardianDied as error:
             self._replace_guardian(error)
 
@@ -171,6 +183,7 @@ class Node:
             self._end_at = boottime() + self._settings.stop_grace
         else:
             self._end_tasks(0.0)
+            self._session.give_up_at = boottime() + _LAST_WORDS
 
     def _end_tasks(self, grace: float | None) -> None:
         """End what runs, and start nothing of what an answer that is under way may bring."""

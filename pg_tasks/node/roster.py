@@ -51,6 +51,10 @@ class Roster:
         """The attempts whose processes may be alive."""
         return list(self._live)
 
+    def unreported(self) -> list[Ended]:
+        """Ends that the database has not been told."""
+        return [*self._due.values(), *self._in_flight.values(), *self._put_off.values()]
+
     def known_tasks(self) -> list[int]:
         """Every task of which the database has not been told the end."""
         return [

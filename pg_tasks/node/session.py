@@ -37,6 +37,7 @@ class Asked(Enum):
 
     GREET = auto()
     LOCK = auto()
+    RENEW = auto()
     SYNC = auto()
     LEAVE = auto()
 
@@ -72,7 +73,9 @@ class Session:
         self._worker_channel = calls.worker_channel(identity.worker_id)
         self._asked: Asked | None = None
         self._asked_at = 0.0
+        self._connection = 0
         self._greeted = False
+        self._registered = False
         self._compared = False
         self._hinted = False
         self._proven = False
@@ -88,8 +91,11 @@ class Session:
         nothing is left."""
         self.refusing: str | None = None
         """Why nothing is started any more, not even what was claimed already."""
+        self.give_up_at: float | None = None
+        """When the node ends, told to stop, even if ends of tasks could not be reported."""
         self.over = False
-        """The worker was given back, or there is none to give back."""
+        """The worker was given back, or there is none to give back, or it was given up."""
+        self.gave_back = False
 
     @property
     def _is_leaving(self) -> bool:
@@ -102,6 +108,9 @@ class Session:
         Raises PgTasksError for trouble with the database until it has been found to be usable;
         after that, trouble passes, and is logged.
         """
+        if self.give_up_at is not None and now >= self.give_up_at:
+            self.over = True
+            return
         if self.lease is not None and now >= self.lease.trusted_until:
             self._lose_lease("not renewed in time")
         if self._link.deadline is not None and now >= self._link.deadline:
@@ -122,7 +131,7 @@ class Session:
     def wake_at(self) -> float | None:
         """When ``turn`` has something to do at the latest, if nothing happens before."""
         phase = self._link.phase
-        times = [self._link.deadline]
+        times = [self._link.deadline, self.give_up_at]
         if phase is Phase.CLOSED:
             times.append(self._open_at)
         if self.lease is not None:
@@ -149,19 +158,23 @@ class Session:
         if self._is_leaving and self.lease is None and not self._roster.live:
             self.over = True
         elif now >= self._open_at:
+            self._connection += 1
             self._guarded(lambda: self._link.open(now), now)
 
     def _disconnected(self, error: PgTasksError, now: float) -> None:
         usable, self._greeted = self._greeted and isinstance(error, DatabaseAway), False
         self._asked = None
-        self._compared = False
+        self._registered = self._compared = False
         self._roster.take_back()
         if not (self._proven or usable):
             raise error
         wait = self._backoff.wait()
         self._open_at = now + wait
         tasks = self._roster.live
-        event(logger, logging.WARNING, "database_away", error=error, retry_in=wait, tasks=tasks)
+        if isinstance(error, DatabaseRefused):
+            event(logger, logging.ERROR, "call_refused", error=error, retry_in=wait, tasks=tasks)
+        else:
+            event(logger, logging.WARNING, "database_away", error=error, retry_in=wait, tasks=tasks)
 
     def _ask(self, now: float) -> None:
         """Send the call that is due, if one is."""
@@ -175,8 +188,13 @@ class Session:
         if not self._greeted:
             return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
         if lease is not None:
+            if not self._registered:
+                duration = self._rules.terms.duration
+                return Asked.RENEW, calls.renew(
+                    me.worker_id, lease.epoch, self._connection, duration
+                )
             if self._is_leaving and roster.empty and now >= self._leave_at:
-                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch)
+                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._connection)
             return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
         if self._is_leaving and not roster.live:
             self.over = True
@@ -185,6 +203,7 @@ class Session:
             reports = roster.take_reports()
             return Asked.LOCK, calls.lock(
                 me,
+                self._connection,
                 self._rules.terms,
                 self._rules.recovery_delay,
                 self._standby.dead_process,
@@ -211,6 +230,7 @@ class Session:
         return calls.sync(
             self._identity.worker_id,
             lease.epoch,
+            self._connection,
             known=None if self._compared else roster.known_tasks(),
             reports=roster.take_reports(),
             free_slots=0 if self._is_leaving else roster.free,
@@ -236,11 +256,14 @@ class Session:
             case Asked.GREET:
                 check_version(calls.parse_version(row), self._link.database)
                 self._greeted = True
-                self._backoff.reset()
             case Asked.LOCK:
                 self._proven = True
+                self._backoff.reset()
                 self._on_locked(calls.parse_locked(row), now)
+            case Asked.RENEW:
+                self._on_renewed()
             case Asked.SYNC:
+                self._backoff.reset()
                 self._on_synced(calls.parse_synced(row), now)
             case Asked.LEAVE:
                 self._on_left(row, now)
@@ -257,6 +280,7 @@ class Session:
             return
         self._standby.served()
         self._roster.settle(())
+        self._registered = True
         self._compared = False
         lease = granted(answer.epoch, self._asked_at, self._rules.terms)
         # The first call renews: only then does a node learn when to look after the other workers.
@@ -266,6 +290,11 @@ class Session:
             worker_id=me.worker_id, group_id=me.group_id, slots=me.slots, epoch=answer.epoch,
         )  # fmt: skip
 
+    def _on_renewed(self) -> None:
+        self._registered = True
+        if self.lease is not None:  # else its time ran out under way
+            self._trust(granted(self.lease.epoch, self._asked_at, self._rules.terms))
+
     def _on_left(self, row: Row, now: float) -> None:
         (left,) = row
         if left is None:
@@ -273,6 +302,7 @@ class Session:
         else:
             self.lease = None
             self.over = True
+            self.gave_back = bool(left)
 
     def _on_synced(self, answer: Synced, now: float) -> None:
         lease = self.lease

@@ -384,6 +384,7 @@ CREATE TABLE long_task.worker_lease (
     host text,
     pid integer,
     process text,
+    connection integer DEFAULT 0 NOT NULL,
     version text,
     since timestamp with time zone,
     CONSTRAINT worker_lease_has_slots CHECK ((slots >= 0))
@@ -417,6 +418,8 @@ COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
 
 COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+
+COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 
@@ -749,7 +752,7 @@ CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_
 
 COMMENT ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) IS 'When a lease that is not renewed any more counts as lost, for a judge that has had the database since a given time.';
 
-CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) RETURNS boolean
+CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -761,6 +764,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
   FOR UPDATE;
   IF NOT FOUND THEN
@@ -779,9 +783,9 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
+COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text)
+CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -791,6 +795,7 @@ DECLARE
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
+  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -820,7 +825,7 @@ BEGIN
 
   v_over := long_task.lease_over_at(v_lease, long_task.session_start());
   IF v_lease.active AND v_over > v_now
-     AND v_lease.process IS DISTINCT FROM p_process
+     AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
     IF v_lease.group_id <> p_group_id THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
@@ -853,10 +858,11 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
+  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = l.epoch + 1,
+    epoch = v_epoch,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -866,6 +872,7 @@ BEGIN
     host = p_host,
     pid = p_pid,
     process = p_process,
+    connection = p_connection,
     version = p_version,
     since = v_now
   WHERE l.worker_id = p_worker_id;
@@ -874,11 +881,11 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
 CREATE FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
@@ -1207,6 +1214,29 @@ $$;
 
 COMMENT ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
+CREATE FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+    connection = p_connection
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.connection < p_connection
+    AND l.active
+    AND l.locked_until > long_task.clock();
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) IS 'For nodes: renew the lease over a new connection, and refuse what earlier connections left behind.';
+
 CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) RETURNS interval
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1521,7 +1551,7 @@ CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
 
 COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';
 
-CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[]) RETURNS json
+CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1539,6 +1569,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
     AND l.locked_until > long_task.clock()
   FOR NO KEY UPDATE;
@@ -1594,14 +1625,15 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
 CREATE FUNCTION long_task.why(p_task_id bigint) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_task long_task.task;
+  v_task  long_task.task;
+  v_ended timestamptz;
 BEGIN
   SELECT t.* INTO v_task
   FROM long_task.task AS t
@@ -1611,7 +1643,15 @@ BEGIN
       'Its history may still be in long_task.task_run.');
   END IF;
 
+  SELECT l.locked_until INTO v_ended
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = v_task.running_on
+    AND (NOT l.active OR l.locked_until <= long_task.clock());
+
   RETURN CASE
+    WHEN v_ended IS NOT NULL THEN
+      format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
+        v_task.running_on, v_task.attempt, v_ended)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
     WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
@@ -2082,6 +2122,15 @@ COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
+CREATE SEQUENCE long_task.worker_epoch
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.worker_epoch IS 'Numbers the holders of leases.';
+
 CREATE TABLE long_task.worker_event (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT long_task.clock() NOT NULL,
@@ -2367,11 +2416,11 @@ REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
 
@@ -2394,6 +2443,9 @@ GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text,
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
@@ -2473,8 +2525,8 @@ REVOKE ALL ON FUNCTION long_task.session_start() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;

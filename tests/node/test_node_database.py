@@ -1,5 +1,6 @@
 """What holds when the database is away, restarts, cuts connections or lets the node wait."""
 
+import os
 import random
 import signal
 from collections.abc import Iterator
@@ -274,6 +275,58 @@ def test_a_connection_that_a_person_holds_up_is_given_up_and_made_again(
             second.execute("NOTIFY long_task_group_0")
         node.says("event=database_away")
     assert tasks.ended(tasks.add(["true"])).state_id == "CS"
+
+
+def test_a_table_that_is_locked_for_longer_than_a_lease_costs_no_process(
+    start_node: StartNode, tasks: Tasks, database: Database
+) -> None:
+    node = start_node(**SHORT_LEASE)
+    task = tasks.add(["sleep", "1000"])
+    (process,) = wait_until(node.tasks)
+    with database.connect(autocommit=False) as person, person.cursor() as cursor:
+        cursor.execute("LOCK TABLE long_task.task IN ACCESS EXCLUSIVE MODE")
+        renewed = "SELECT locked_until FROM long_task.worker_lease"
+        (first,) = tasks.sql(renewed)
+        for _ in range(3):
+            before = tasks.sql(renewed)[0].locked_until
+            wait_until(lambda: tasks.sql(renewed)[0].locked_until > before)  # noqa: B023
+        wait_until(
+            lambda: tasks.sql("SELECT clock_timestamp() > %s AS over", first.locked_until)[0].over
+        )
+    assert process.is_running()
+    tasks.set(task, state_id="AC")
+    assert tasks.ended(task).state_id == "CC"
+    assert "event=lease_lost" not in node.log()
+
+
+def test_a_call_that_arrives_when_the_node_has_connected_again_does_nothing(
+    start_node: StartNode, tasks: Tasks, database: Database
+) -> None:
+    node = start_node(1, 0, 2, call_timeout=1)
+    tasks.add_many([shell("while [ ! -e go ]; do sleep 0.02; done")] * 2)
+    tasks.add_many([["sleep", "1000"]] * 4)
+    wait_until(lambda: len({one.name() for one in node.tasks()} & {"sh"}) == 1)
+    # Idle, so that it is stopped with no lock held, and with nothing to tell a client that is gone.
+    (backend,) = wait_until(
+        lambda: tasks.sql(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pg_tasks worker%'"
+            " AND datname = current_database() AND state = 'idle'"
+            " AND state_change < clock_timestamp() - interval '0.2 s'"
+        )
+    )
+    os.kill(backend.pid, signal.SIGSTOP)
+    try:
+        (node.root / "go").touch()
+        node.says("event=database_away")
+        wait_until(lambda: [one.name() for one in node.tasks()] == ["sleep"] * 2)
+    finally:
+        os.kill(backend.pid, signal.SIGCONT)
+    wait_until(
+        lambda: not tasks.sql("SELECT FROM pg_stat_activity WHERE pid = %s", backend.pid),
+        describe="what was left behind to be read",
+    )
+    states = "SELECT state_id, count(*) FROM long_task.task GROUP BY 1 ORDER BY 1"
+    assert tasks.sql(states) == [("AE", 2), ("AW", 2), ("CS", 2)]
 
 
 def test_a_node_that_finds_rows_of_its_worker_locked_waits_for_them_instead_of_giving_up(

@@ -103,5 +103,5 @@ def test_what_will_never_go_well_is_refused(link: Link) -> None:
 
 def test_a_lost_lease_leaves_the_connection_open(link: Link) -> None:
     with pytest.raises(LeaseLost, match="epoch 3 of worker 1 is over"):
-        ask(link, "SELECT long_task.sync(1, 3, NULL, 0, 0)")
+        ask(link, "SELECT long_task.sync(1, 3, 1, NULL, 0, 0)")
     assert ask(link, "SELECT 5") == (5,)

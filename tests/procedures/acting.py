@@ -162,6 +162,7 @@ class Node:
         self.group_id = group_id
         self.slots = slots
         self.epoch: int | None = None
+        self.connection = 1
         self.name = f"node-{worker_id}"
         self.process = f"boot/1/4711/{next(_starts)}"
         if lock:
@@ -181,7 +182,7 @@ class Node:
         """The statement of a lock, and its values."""
         statement = (
             "SELECT * FROM long_task.lock_worker"
-            "(%s, %s, %s, %s, 'host', 4711, %s, '1', %s, %s, %s, %s)"
+            "(%s, %s, %s, %s, 'host', 4711, %s, %s, '1', %s, %s, %s, %s)"
         )
         return statement, (
             self.worker_id,
@@ -189,10 +190,22 @@ class Node:
             self.slots,
             self.name,
             self.process,
+            self.connection,
             lease,
             RECOVERY_DELAY,
             json.dumps(reports),
             dead,
+        )
+
+    def connect(self, lease: float = LEASE) -> None:
+        """Keeps the worker over another connection."""
+        self.connection += 1
+        self.sql.run(
+            "SELECT long_task.renew_lease(%s, %s, %s, %s)",
+            self.worker_id,
+            self.epoch,
+            self.connection,
+            lease,
         )
 
     def sync_call(
@@ -203,10 +216,11 @@ class Node:
         lease: float | None = None,
     ) -> tuple[str, tuple[object, ...]]:
         """The statement of a sync, and its values."""
-        statement = "SELECT long_task.sync(%s, %s, %s::json, %s, %s, %s, %s::bigint[])"
+        statement = "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[])"
         return statement, (
             self.worker_id,
             self.epoch,
+            self.connection,
             json.dumps(reports) if reports else None,
             self.slots if free is None else free,
             0,
@@ -240,7 +254,12 @@ class Node:
     def leave(self) -> bool:
         """Gives the worker back."""
         return bool(
-            self.sql.value("SELECT long_task.leave_worker(%s, %s)", self.worker_id, self.epoch)
+            self.sql.value(
+                "SELECT long_task.leave_worker(%s, %s, %s)",
+                self.worker_id,
+                self.epoch,
+                self.connection,
+            )
         )
 
 

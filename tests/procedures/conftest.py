@@ -19,6 +19,9 @@ UPDATE test_clock.state SET frozen = NULL, shift = '0';
 """
 
 
+FIRST_EPOCH = "ALTER SEQUENCE long_task.worker_epoch RESTART"
+
+
 @pytest.fixture(scope="session")
 def open_connections() -> dict[int, Connection]:
     """One for each server: opening one takes longer than most of these tests."""
@@ -60,8 +63,10 @@ def database(server: Server, committed_databases: dict[int, Database]) -> Iterat
 
 @pytest.fixture
 def sql(connection: Connection) -> Sql:
-    """A person."""
-    return Sql(connection)
+    """A person. The epochs begin at 1."""
+    session = Sql(connection)
+    session.run(FIRST_EPOCH)
+    return session
 
 
 @pytest.fixture
@@ -82,6 +87,7 @@ def serving(database: Database) -> Sql:
     """The session of a node. It gives up at once what it would have to wait for."""
     session = Sql(database.connect())
     session.run("SET lock_timeout = '2s'")
+    session.run(FIRST_EPOCH)
     return session
 
 

@@ -65,7 +65,7 @@ def test_a_new_holder_may_serve_another_group_with_other_slots(
 )
 def test_impossible_terms_are_refused(sql: Sql, slots: int, lease: float, delay: float) -> None:
     refusal = sql.refusal(
-        "SELECT * FROM long_task.lock_worker(1, 0, %s, 'n', 'h', 1, 'p', '1', %s, %s)",
+        "SELECT * FROM long_task.lock_worker(1, 0, %s, 'n', 'h', 1, 'p', 1, '1', %s, %s)",
         slots, lease, delay,
     )  # fmt: skip
     assert refusal.code == "LT004"

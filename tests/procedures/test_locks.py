@@ -68,7 +68,7 @@ def test_two_nodes_that_claim_at_once_never_get_the_same_task(
     ]
     claimed = []
     for node in nodes:
-        node.epoch = 1
+        node.epoch = node.worker_id
         claimed.append(node.claim(free=3))
     assert claimed == [tasks[:3], tasks[3:]]
     for session in sessions:
@@ -84,7 +84,7 @@ def test_one_start_of_a_schedule_is_made_by_one_of_two_nodes(
     first, second = (Sql(database.connect(autocommit=False)) for _ in range(2))
     for number, session in ((1, first), (2, second)):
         node = Node(session, worker_id=number, lock=False)
-        node.epoch = 1
+        node.epoch = number
         node.sync(free=0)
     first.connection.commit()
     second.connection.commit()

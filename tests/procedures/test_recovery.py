@@ -26,9 +26,13 @@ def _renew_until(node: Node, clock: Clock, seconds: float) -> float | None:
     return watch
 
 
+def _flat(call: tuple[str, tuple[object, ...]]) -> tuple[Any, ...]:
+    statement, values = call
+    return statement, *values
+
+
 def _refused(node: Node) -> Refusal:
-    statement, values = node.lock_call()
-    return node.sql.refusal(statement, *values)
+    return node.sql.refusal(*_flat(node.lock_call()))
 
 
 def _events(sql: Sql, columns: str) -> list[tuple[Any, ...]]:
@@ -95,7 +99,7 @@ def test_a_recovered_worker_is_free_at_once(
     sql: Sql, stopped: Clock, node: Node, other: Node
 ) -> None:
     _renew_until(node, stopped, FREE_AFTER)
-    assert Node(sql, worker_id=2, lock=False).lock().epoch == 2
+    assert Node(sql, worker_id=2, lock=False).lock().epoch == 3
 
 
 def test_a_task_for_a_failed_worker_alone_waits_for_it(
@@ -119,7 +123,7 @@ def test_after_an_outage_every_node_gets_a_whole_lease_to_come_back(
     assert _renew_until(node, stopped, FREE_AFTER - 5) == 5
     assert sql.look(task_id) == "AE"
     # The holder comes back first, and what happened meanwhile counts.
-    assert other.lock(ended(task_id, exit_code=3)).epoch == 2
+    assert other.lock(ended(task_id, exit_code=3)).epoch is not None
     assert sql.look(task_id, "state_id, exit_code") == ("CF", 3)
 
 
@@ -248,11 +252,11 @@ def test_what_happens_to_workers_is_written_down(
     successor.leave()
     assert _events(sql, "kind, worker_id, epoch, node_name, task_count, detail") == [
         ("taken", 1, 1, "node-1", 0, None),
-        ("taken", 2, 1, "node-2", 0, None),
-        ("recovered", 2, 1, "node-2", 1,
+        ("taken", 2, 2, "node-2", 0, None),
+        ("recovered", 2, 2, "node-2", 1,
          "node node-2 (pid 4711 on host) failed, and worker 1 saw it"),
-        ("taken over", 1, 2, "node-1", 0, "from node node-1 (pid 4711 on host)"),
-        ("left", 1, 2, "node-1", 0, None),
+        ("taken over", 1, 3, "node-1", 0, "from node node-1 (pid 4711 on host)"),
+        ("left", 1, 3, "node-1", 0, None),
     ]  # fmt: skip
 
 
@@ -278,6 +282,57 @@ def test_the_process_that_holds_a_worker_gets_it_again_at_once(sql: Sql, node: N
     assert sql.look(task_id, "state_id, exit_code") == ("CF", 4)
 
 
+def test_a_call_that_was_left_behind_on_its_way_is_refused(sql: Sql, node: Node) -> None:
+    task_id = sql.insert()
+    late_sync, late_lock = node.sync_call(), node.lock_call()
+    node.connect()
+    assert sql.refusal(*_flat(late_sync)).code == "LT001"
+    assert sql.row(*_flat(late_lock))[0] is None
+    assert sql.look(task_id) == "AW"
+    assert node.claim() == [task_id]
+
+
+def test_a_node_that_connects_again_gives_no_worker_back_by_an_old_call(
+    sql: Sql, node: Node
+) -> None:
+    epoch, connection = node.epoch, node.connection
+    node.connect()
+    leave = "SELECT long_task.leave_worker(1, %s, %s)"
+    assert sql.value(leave, epoch, connection) is False
+    assert node.leave()
+
+
+def test_a_lease_is_renewed_over_a_new_connection_while_the_tasks_are_locked(
+    serving: Sql, person: Sql
+) -> None:
+    node = Node(serving)
+    person.run("LOCK TABLE long_task.task IN ACCESS EXCLUSIVE MODE")
+    node.connect()
+    assert node.connection == 2
+
+
+@pytest.mark.parametrize("number", [0, 1, None])
+def test_a_lease_is_not_renewed_over_an_old_connection(
+    sql: Sql, node: Node, number: int | None
+) -> None:
+    statement = "SELECT long_task.renew_lease(1, %s, %s, 30)"
+    assert sql.refusal(statement, node.epoch, number).code == "LT001"
+
+
+def test_a_lease_that_is_over_is_not_renewed(sql: Sql, stopped: Clock, node: Node) -> None:
+    stopped.advance(LEASE)
+    statement = "SELECT long_task.renew_lease(1, %s, 2, 30)"
+    assert sql.refusal(statement, node.epoch).code == "LT001"
+
+
+def test_the_epoch_of_a_deleted_worker_never_comes_again(sql: Sql, node: Node) -> None:
+    late = node.sync_call()
+    node.leave()
+    sql.run("DELETE FROM long_task.worker WHERE id = 1")
+    Node(sql)
+    assert sql.refusal(*_flat(late)).code == "LT001"
+
+
 def test_a_worker_of_another_group_is_refused(sql: Sql, node: Node) -> None:
     intruder = Node(sql, group_id=5, lock=False)
     refusal = _refused(intruder)
@@ -297,7 +352,7 @@ def test_a_name_belongs_to_one_worker_at_a_time(sql: Sql, stopped: Clock, node: 
     )
     assert refusal.hint == "Give each node a node_name of its own."
     stopped.advance(FREE_AFTER)
-    assert namesake.lock().epoch == 1
+    assert namesake.lock().epoch == 2
 
 
 def test_who_stands_by_is_seen_for_as_long_as_it_asks(sql: Sql, stopped: Clock, node: Node) -> None:

@@ -19,7 +19,7 @@ WRITABLE = {
 WRITTEN_BY_TASKS = {"progress", "result", "error"}
 CALLABLE = {
     READER: {"clock", "schema_version", "why", "why_waiting", "refuse", "schedule_time_after"},
-    NODE: {"schema_version", "lock_worker", "sync", "leave_worker"},
+    NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }
 CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt"}
 
@@ -154,7 +154,7 @@ def test_a_user_gets_the_errors_of_the_schema_and_not_those_of_missing_rights(sq
         "UPDATE long_task.worker_lease SET active = false",
         "DELETE FROM long_task.task_run",
         "SELECT * FROM long_task.deleted_attempt",
-        "SELECT long_task.leave_worker(1, 1)",
+        "SELECT long_task.leave_worker(1, 1, 1)",
         "SELECT long_task.recover_worker_tasks(1)",
         "SELECT long_task.finish_attempts(1, '[]')",
     ],

@@ -161,3 +161,18 @@ def test_it_was_cancelled(sql: Sql) -> None:
     task_id = sql.insert()
     sql.change(task_id, state_id="AC")
     assert _why(sql, task_id) == f"It was cancelled at {NOW}."
+
+
+@pytest.mark.parametrize("state", ["AE", "AC", "AS", "CS"])
+def test_a_task_of_a_failed_worker_is_not_said_to_run(
+    sql: Sql, stopped: Clock, node: Node, state: str
+) -> None:
+    task_id = sql.insert()
+    node.claim()
+    sql.change(task_id, state_id=state)
+    stopped.advance(LEASE)
+    ended = sql.value("SELECT locked_until::text FROM long_task.worker WHERE id = 1")
+    assert _why(sql, task_id) == (
+        f"Worker 1, which ran attempt 1, failed: its lease ended at {ended}."
+        " The attempt is written off by the first live node that sees it."
+    )

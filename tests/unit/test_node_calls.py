@@ -77,14 +77,14 @@ def test_an_answer_is_read_as_it_was_meant() -> None:
 
 def test_a_call_without_reports_hands_in_none() -> None:
     call = calls.sync(
-        1, 5, reports=[], free_slots=3, running=1, lease_seconds=None, known=None, now=0.0
+        1, 5, 2, reports=[], free_slots=3, running=1, lease_seconds=None, known=None, now=0.0
     )
-    assert call.values == (1, 5, None, 3, 1, None, None)
+    assert call.values == (1, 5, 2, None, 3, 1, None, None)
 
 
 def test_values_never_become_part_of_the_statement() -> None:
     call = calls.sync(
-        1, 5, reports=[END], free_slots=3, running=1, lease_seconds=30, known=[8], now=0.0
+        1, 5, 2, reports=[END], free_slots=3, running=1, lease_seconds=30, known=[8], now=0.0
     )
     assert "text" not in call.sql
     assert call.sql.count("%s") == len(call.values)

@@ -140,13 +140,25 @@ def connect(played: Played) -> None:
     ask(played, "lock_worker")
 
 
+def connect_again(played: Played) -> None:
+    """The connection is lost, and the worker held over another one."""
+    played.now += 1
+    played.turn()
+    ask(played, "LISTEN")
+    played.answer((1, 1))
+    ask(played, "renew_lease")
+    played.sent()
+    played.answer(("",))
+    assert played.sent() == [Fence(played.now + 29)]
+
+
 def test_a_session_greets_locks_and_synchronises(played: Played) -> None:
     connect(played)
     played.answer((7, None, None, None))
     assert played.sent() == [Fence(played.now + 29)]
     call = ask(played, "sync")
     assert call.values[:2] == (1, 7)
-    assert call.values[6] == []
+    assert call.values[7] == []
 
 
 def test_an_idle_session_asks_nothing_before_the_lease_is_to_be_renewed(serving: Played) -> None:
@@ -155,7 +167,7 @@ def test_an_idle_session_asks_nothing_before_the_lease_is_to_be_renewed(serving:
     serving.now = 109.9
     assert serving.turn() is None
     serving.now = 110.0
-    assert ask(serving, "sync").values[5] == 30
+    assert ask(serving, "sync").values[6] == 30
     serving.synced()
     assert serving.sent() == [Fence(139.0)]
 
@@ -170,7 +182,7 @@ def test_the_lease_is_trusted_from_the_moment_of_asking(serving: Played) -> None
 
 def test_a_call_between_renewals_leaves_the_lease_as_it_is(serving: Played) -> None:
     serving.hear(worker=True)
-    assert ask(serving, "sync").values[5] is None
+    assert ask(serving, "sync").values[6] is None
     serving.synced()
     assert serving.sent() == []
 
@@ -196,7 +208,7 @@ def test_news_of_the_group_are_nothing_to_a_node_without_a_free_slot(serving: Pl
 def test_an_end_is_reported_at_once(serving: Played) -> None:
     start_one(serving)
     serving.end(1)
-    assert '"task_id":1' in ask(serving, "sync").values[2]
+    assert '"task_id":1' in ask(serving, "sync").values[3]
 
 
 def start_one(serving: Played, task_id: int = 1) -> None:
@@ -211,13 +223,10 @@ def test_a_report_is_handed_in_again_after_the_connection_failed(serving: Played
     serving.end(1)
     ask(serving, "sync")
     serving.answer(DatabaseAway())
-    serving.now += 1
-    serving.turn()
-    ask(serving, "LISTEN")
-    serving.answer((1, 1))
+    connect_again(serving)
     call = ask(serving, "sync")
-    assert '"task_id":1' in call.values[2]
-    assert call.values[6] == [1]
+    assert '"task_id":1' in call.values[3]
+    assert call.values[7] == [1]
 
 
 def test_a_claim_whose_answer_was_lost_is_started_once(serving: Played) -> None:
@@ -225,11 +234,8 @@ def test_a_claim_whose_answer_was_lost_is_started_once(serving: Played) -> None:
     serving.hear(group=True)
     ask(serving, "sync")
     serving.answer(DatabaseAway())
-    serving.now += 1
-    serving.turn()
-    ask(serving, "LISTEN")
-    serving.answer((1, 1))
-    assert ask(serving, "sync").values[6] == [1]
+    connect_again(serving)
+    assert ask(serving, "sync").values[7] == [1]
     serving.synced(start=[order(1), order(2)])
     assert [message.task_id for message in serving.sent()] == [2]
 
@@ -243,7 +249,7 @@ def test_a_report_whose_row_is_in_use_is_repeated_after_a_while(serving: Played)
     wake = serving.session.wake_at()
     assert wake is not None and wake < serving.now + 1
     serving.now = wake
-    assert '"task_id":1' in ask(serving, "sync").values[2]
+    assert '"task_id":1' in ask(serving, "sync").values[3]
 
 
 def test_a_time_that_the_database_names_wakes_the_session(serving: Played) -> None:
@@ -274,7 +280,7 @@ def test_an_attempt_that_was_cancelled_before_its_order_arrived_is_not_started(
     ask(serving, "sync")
     serving.synced(start=[order(1)], attend=[[1, 1, "kill"]])
     assert serving.sent() == []
-    assert '"task_id":1' in ask(serving, "sync").values[2]
+    assert '"task_id":1' in ask(serving, "sync").values[3]
 
 
 def test_when_the_lease_runs_out_everything_is_killed_and_the_worker_asked_for_afresh(
@@ -346,7 +352,7 @@ def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
     ask(serving, "sync")
     serving.synced(stop=2)
     serving.end(1)
-    assert ask(serving, "sync").values[3] == 0
+    assert ask(serving, "sync").values[4] == 0
     serving.synced(stop=2)
     ask(serving, "leave_worker")
     assert not serving.session.over
@@ -360,9 +366,9 @@ def test_a_stop_code_that_is_taken_back_has_the_session_claim_again(serving: Pla
     ask(serving, "sync")
     serving.synced(stop=2)
     serving.hear(worker=True)
-    assert ask(serving, "sync").values[3] == 0
+    assert ask(serving, "sync").values[4] == 0
     serving.synced(stop=0)
-    assert ask(serving, "sync").values[3] == 1
+    assert ask(serving, "sync").values[4] == 1
 
 
 def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Played) -> None:
@@ -372,7 +378,7 @@ def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Playe
     serving.session.refusing = "Node stopped"
     serving.synced(start=[order(1)])
     assert serving.sent() == []
-    assert "Node stopped" in ask(serving, "sync").values[2]
+    assert "Node stopped" in ask(serving, "sync").values[3]
 
 
 def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:
