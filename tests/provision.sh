@@ -3,6 +3,8 @@
 #
 # postgresql-NN               the oldest PostgreSQL from 15 on that this Debian has
 # postgresql-NN-plpgsql-check finds a misspelt column inside a function body
+# libfaketime                 sets the wall clock of one process
+# iproute2                    makes a network that can be cut
 set -euo pipefail
 
 installed() {
@@ -15,7 +17,7 @@ available() {
 
 missing_of() {
   local package
-  for package in "postgresql-$1" "postgresql-$1-plpgsql-check"; do
+  for package in "postgresql-$1" "postgresql-$1-plpgsql-check" libfaketime iproute2; do
     installed "$package" || echo "$package"
   done
 }
@@ -40,4 +42,4 @@ for version in 15 16 17; do
   break
 done
 tail -n 5 "$log" >&2
-echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check" >&2
+echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check, libfaketime and iproute2" >&2

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -126,12 +126,17 @@ class Database:
 class Server:
     """A PostgreSQL of one version in a directory of its own below /tmp."""
 
-    def __init__(self, bin_dir: Path) -> None:
-        """Makes it and starts it. Durability is switched off: nothing here outlives the tests."""
+    def __init__(self, bin_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Makes it and starts it, with ``settings`` over those of the tests.
+
+        Durability is switched off: nothing here outlives the tests.
+        """
         # Not pytest's directory: that is closed to the account which runs PostgreSQL for root.
         self.directory = Path(tempfile.mkdtemp(prefix="pg_tasks-test-"))
         self.directory.chmod(0o755)
-        self.embedded = EmbeddedServer(self.directory / "data", bin_dir, settings=_SETTINGS)
+        self.embedded = EmbeddedServer(
+            self.directory / "data", bin_dir, settings={**_SETTINGS, **(settings or {})}
+        )
         self.embedded.start()
         self._count = 0
         self._template: str | None = None

@@ -1,0 +1,103 @@
+"""The network between node and database goes dark, for less and for more than the lease."""
+
+from tests.chaos.proxy import Proxy
+from tests.chaos.witnesses import Witnesses
+from tests.node.conftest import StartNode
+from tests.node.running_node import SHORT_LEASE
+from tests.waiting import wait_until
+
+LONG_LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
+QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+"""Nothing is asked but for a reason."""
+
+
+def test_a_node_without_network_runs_its_tasks_until_the_fence_and_not_longer(
+    start_node: StartNode, launch: StartNode, witnesses: Witnesses, proxy: Proxy
+) -> None:
+    cut = start_node(1, 0, 4, dsn=proxy.dsn, call_timeout=1, connect_timeout=1, **SHORT_LEASE)
+    ids = [
+        witnesses.add(600, 0, helper=True, max_attempts=2, retry_delay="0", kill_grace="1 hour")
+        for _ in range(4)
+    ]
+    for task in ids:
+        witnesses.begins(task)
+    standby = launch(recovery_delay=0.3)
+    standby.says("event=standby")
+    proxy.hold()
+    cut.says("event=lease_lost")
+    standby.serves()
+    assert cut.tasks() == []
+    proxy.release()
+    cut.says("event=standby")
+    witnesses.judge()
+    for task in ids:
+        assert [run.error for run in witnesses.tasks.runs(task)] == ["Worker failed", None]
+
+
+def test_a_network_that_is_dark_for_less_than_the_lease_costs_nothing(
+    start_node: StartNode, witnesses: Witnesses, proxy: Proxy
+) -> None:
+    node = start_node(1, 0, 8, dsn=proxy.dsn, call_timeout=0.5, connect_timeout=1, **LONG_LEASE)
+    ids = witnesses.add_many(40, 0.1)
+    for times in range(1, 4):
+        wait_until(lambda times=times: len(witnesses.lines()) > 16 * times)  # type: ignore[misc]
+        proxy.hold()
+        wait_until(lambda times=times: node.log().count("event=database_away") >= times)  # type: ignore[misc]
+        proxy.release()
+    witnesses.judge()
+    assert {(row.state_id, row.attempt) for row in witnesses.tasks.all_ended()} == {("CS", 1)}
+    assert len(ids) == 40
+    assert "event=lease_lost" not in node.log()
+
+
+def test_ends_that_could_not_be_reported_before_the_lease_was_lost_still_count(
+    start_node: StartNode, witnesses: Witnesses, proxy: Proxy
+) -> None:
+    """Nobody has taken the worker meanwhile, so what has happened is told, and not written off."""
+    node = start_node(1, 0, 4, dsn=proxy.dsn, call_timeout=1, connect_timeout=1, **SHORT_LEASE)
+    task = witnesses.add(0.5)
+    witnesses.begins(task)
+    proxy.hold()
+    node.says("event=lease_lost")
+    proxy.release()
+    row = witnesses.tasks.ended(task)
+    assert (row.state_id, row.exit_code, row.attempt) == ("CS", 0, 1)
+    witnesses.judge()
+
+
+def test_a_claim_whose_answer_was_lost_with_the_connection_is_one_attempt(
+    start_node: StartNode, witnesses: Witnesses, proxy: Proxy
+) -> None:
+    start_node(1, 0, 8, dsn=proxy.dsn, **QUIET_LEASE)
+    hits = 0
+    while hits < 5:
+        proxy.hold_answers()
+        ids = witnesses.add_many(4, 0.05)
+        wait_until(proxy.has_held)
+        hits += all(witnesses.tasks.row(task).state_id == "AE" for task in ids)
+        proxy.cut()
+        proxy.release()
+        assert {witnesses.tasks.ended(task).attempt for task in ids} == {1}
+    witnesses.judge()
+
+
+def test_a_report_whose_answer_was_lost_with_the_connection_counts_once(
+    start_node: StartNode, witnesses: Witnesses, proxy: Proxy
+) -> None:
+    start_node(1, 0, 8, dsn=proxy.dsn, **QUIET_LEASE)
+    hits = 0
+    while hits < 5:
+        task = witnesses.add(0.3, code=7, max_attempts=2, retry_delay="1 hour")
+        witnesses.begins(task)
+        proxy.hold_answers()
+        wait_until(proxy.has_held)
+        hits += witnesses.tasks.row(task).state_id == "AD"
+        proxy.cut()
+        proxy.release()
+        witnesses.tasks.in_state(task, "AD")
+        witnesses.tasks.set(task, state_id="AC")
+        assert len(witnesses.tasks.runs(task)) == 1
+    # One more call, so that whatever the node may still have to say about them has been said.
+    witnesses.tasks.ended(witnesses.add(0))
+    witnesses.judge()
+    assert len(witnesses.lines()) == 2 * len(witnesses.tasks.sql("SELECT FROM long_task.task_run"))
