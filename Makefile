@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help install provision lint test demo bench install-sql schema-dump clean
+.PHONY: help install provision lint test chaos demo bench install-sql schema-dump clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: install ## ruff, mypy, import contracts
 
 test: install provision lint ## the whole test suite; ARGS='-k name' goes to pytest
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+chaos: install provision ## faults at random upon five nodes; MINUTES=10 SEED=1 for a certain run
+	$(BIN)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 demo: install ## real work from SQL rows to finished processes, on an embedded PostgreSQL
 	$(BIN)/python examples/demo/demo.py

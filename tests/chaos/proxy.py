@@ -38,6 +38,8 @@ class Proxy:
             gssencmode="disable",
         )
         """As ``database.dsn``, through here."""
+        self.questions = 0
+        """How many times somebody has sent something; a node sends one statement at a time."""
         self.release()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -111,6 +113,7 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while data := source.recv(_CHUNK):
+                self.questions += gate is self._questions
                 if gate is self._answers and not gate.is_set():
                     self._held.set()
                 elif gate is self._questions and self._in_ambush:
