@@ -227,15 +227,17 @@ class Session:
     def _sync(self, lease: Lease, now: float) -> Call:
         self._hinted = False
         roster = self._roster
+        # At each renewal too: whatever goes wrong, no attempt of ours stays without a process.
+        renews = now >= lease.renew_at
         return calls.sync(
             self._identity.worker_id,
             lease.epoch,
             self._connection,
-            known=None if self._compared else roster.known_tasks(),
+            known=roster.known_tasks() if renews or not self._compared else None,
             reports=roster.take_reports(),
             free_slots=0 if self._is_leaving else roster.free,
             running=roster.live,
-            lease_seconds=self._rules.terms.duration if now >= lease.renew_at else None,
+            lease_seconds=self._rules.terms.duration if renews else None,
             now=now,
         )
 

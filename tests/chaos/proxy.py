@@ -48,6 +48,16 @@ class Proxy:
         self._questions.clear()
         self._answers.clear()
 
+    def hold_questions(self) -> None:
+        """From now on nothing that nodes say gets through; what the server says does."""
+        self._questions.clear()
+
+    def refuse(self) -> None:
+        """From now on nobody new is let in; what was held can still arrive."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
     def hold_answers(self) -> None:
         """The next thing that is asked gets through, and nothing that the server says from then."""
         self._held.clear()
@@ -73,9 +83,7 @@ class Proxy:
 
     def close(self) -> None:
         """Ends it."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse()
         self.cut()
         self.release()
 
@@ -120,12 +128,12 @@ class Proxy:
                     self._in_ambush = False
                     self._answers.clear()
                 gate.wait()
-                target.sendall(data)
+                # Whoever is gone hears nothing; what they said before may still be on its way.
+                with suppress(OSError):
+                    target.sendall(data)
         gate.wait()
         with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            source.shutdown(socket.SHUT_RDWR)
+            target.shutdown(socket.SHUT_WR)
         ends.wait()
         with self._lock:
             self._sockets.discard(source)
