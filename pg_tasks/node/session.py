@@ -277,7 +277,11 @@ class Session:
     def _on_locked(self, answer: Locked, now: float) -> None:
         me = self._identity
         if answer.epoch is None:
-            self._roster.take_back()
+            if answer.held_process is None:
+                self._roster.take_back()
+            else:
+                # Whoever was given the worker has written off what was left: nobody asks any more.
+                self._roster.settle(())
             self._standby.refused(answer, now)
             return
         self._standby.served()

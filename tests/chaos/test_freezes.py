@@ -31,6 +31,22 @@ def test_the_tasks_of_a_frozen_node_are_dead_before_they_run_elsewhere(
         assert [run.error for run in witnesses.tasks.runs(task)] == ["Worker failed", None]
 
 
+def test_a_woken_node_whose_attempts_were_written_off_has_nothing_left_to_report(
+    start_node: StartNode, launch: StartNode, witnesses: Witnesses
+) -> None:
+    frozen = start_node(**SHORT_LEASE)
+    task = witnesses.add(600, 0, max_attempts=2, retry_delay="0")
+    witnesses.begins(task)
+    standby = launch(recovery_delay=0.3)
+    standby.says("event=standby")
+    frozen.signal(signal.SIGSTOP)
+    standby.serves()
+    frozen.signal(signal.SIGCONT)
+    frozen.says("event=standby")
+    assert frozen.stop() == 0
+    witnesses.judge()
+
+
 def test_a_node_that_was_frozen_for_less_than_its_lease_goes_on_as_if_nothing_had_been(
     start_node: StartNode, witnesses: Witnesses
 ) -> None:
