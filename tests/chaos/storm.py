@@ -67,12 +67,12 @@ class Storm:
             self._rage(begun)
             self._settle()
             outcome = self._judge(begun)
+            for member in self._members:
+                member.close()
         except BaseException:
             for member in self._members:
                 member.destroy()
             raise
-        for member in self._members:
-            member.close()
         self._database.close()
         self._server.drop(self._database.name)
         return outcome
