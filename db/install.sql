@@ -1079,13 +1079,16 @@ CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_exit_code   smallint,
   p_signal      smallint,
   p_core_dumped boolean,
-  p_timeout     interval
+  p_timeout     double precision
 )
 RETURNS text
 LANGUAGE sql
 STABLE
 RETURN CASE
-  WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+  WHEN p_reason = 'timeout' THEN 'timeout' || COALESCE(' after ' || justify_hours(make_interval(secs => p_timeout)), '')
+-- p_timeout: the limit in seconds under which the attempt ran. That of its row may have been changed or
+-- taken away since. A reason is never described by null, which says that the attempt ended well.
+--
   WHEN p_reason IS NOT NULL THEN p_reason
   WHEN p_signal IS NOT NULL THEN
     'signal ' || p_signal
@@ -1099,10 +1102,10 @@ RETURN CASE
   ELSE p_error
 END;
 
-COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
+COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:1f237da19524777b19b056fa19a064e7', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -1257,7 +1260,7 @@ BEGIN
       r.*,
       v_now - make_interval(secs => r.ended_ago) AS ended,
       COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
-      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, r.timeout) AS why
     FROM json_to_recordset(p_reports) AS r(
       task_id        bigint,
       attempt        integer,
@@ -1280,6 +1283,7 @@ BEGIN
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.running_on = p_worker_id
     FOR NO KEY UPDATE OF t SKIP LOCKED
+      timeout        double precision,
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -1411,7 +1415,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:fb636e8f7955bc3ee4ddd5fd3b271757', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:efb6e86380045ce9499d19e4154aec3f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 

@@ -91,6 +91,8 @@ class Ended(NamedTuple):
     core_dumped: bool
     reason: str | None
     """Why the guardian ended it; None: it ended by itself."""
+    timeout: float | None
+    """The limit under which it ran, whatever its row has come to say since."""
     error: str | None
     """Why it could not be started, or what was wrong with its result file."""
     started: float

@@ -7,6 +7,9 @@
 -- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
 -- of the calling statement.
 --
+-- p_timeout: the limit in seconds under which the attempt ran. That of its row may have been changed or
+-- taken away since. A reason is never described by null, which says that the attempt ended well.
+--
 -- Numbers of signals are those of Linux (man 7 signal; the same on x86 and ARM).
 CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_reason      text,
@@ -14,13 +17,13 @@ CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_exit_code   smallint,
   p_signal      smallint,
   p_core_dumped boolean,
-  p_timeout     interval
+  p_timeout     double precision
 )
 RETURNS text
 LANGUAGE sql
 STABLE
 RETURN CASE
-  WHEN p_reason = 'timeout' THEN 'timeout after ' || p_timeout
+  WHEN p_reason = 'timeout' THEN 'timeout' || COALESCE(' after ' || justify_hours(make_interval(secs => p_timeout)), '')
   WHEN p_reason IS NOT NULL THEN p_reason
   WHEN p_signal IS NOT NULL THEN
     'signal ' || p_signal
@@ -34,5 +37,5 @@ RETURN CASE
   ELSE p_error
 END;
 
-COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, interval) IS
+COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';

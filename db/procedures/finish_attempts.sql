@@ -55,7 +55,7 @@ BEGIN
       r.*,
       v_now - make_interval(secs => r.ended_ago) AS ended,
       COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
-      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, r.timeout) AS why
     FROM json_to_recordset(p_reports) AS r(
       task_id        bigint,
       attempt        integer,
@@ -64,6 +64,7 @@ BEGIN
       signal         smallint,
       core_dumped    boolean,
       reason         text,
+      timeout        double precision,
       error          text,
       started_ago    double precision,
       ended_ago      double precision,

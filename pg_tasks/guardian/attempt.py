@@ -47,12 +47,15 @@ class Escalation:
         "reason",
         "term_at",
         "termed",
+        "timeout",
     )
 
     def __init__(self, kill_grace: float, timeout: float | None, now: float) -> None:
         self._grace = kill_grace
         self._planned: str | None = None
         self._rescan = _FIRST_RESCAN
+        self.timeout = timeout
+        """Seconds; None: no limit."""
         self.term_at = inf
         self.kill_at = inf
         self.termed = False

@@ -241,6 +241,7 @@ class Keeper:
                 signal=-code if code < 0 else None,
                 core_dumped=os.WCOREDUMP(end.status),
                 reason=attempt.escalation.reason,
+                timeout=attempt.escalation.timeout,
                 error=found.error,
                 started=attempt.started,
                 ended=end.ended,
@@ -262,8 +263,8 @@ class Keeper:
         now = boottime()
         self.news.append(
             Ended(
-                key[0], key[1], None, None, None, False, reason, error, now, now,
-                0.0, 0.0, 0, None, None, 0,
+                key[0], key[1], None, None, None, False, reason, None, error, now,
+                now, 0.0, 0.0, 0, None, None, 0,
             )
         )  # fmt: skip
 

@@ -221,6 +221,7 @@ def _report(report: Ended, now: float) -> dict[str, Any]:
         "signal": report.signal,
         "core_dumped": report.core_dumped,
         "reason": report.reason,
+        "timeout": report.timeout,
         "error": _storable(report.error),
         "started_ago": round(now - report.started, 6),
         "ended_ago": round(now - report.ended, 6),

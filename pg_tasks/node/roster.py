@@ -121,7 +121,7 @@ class Roster:
 def without_process(key: Key, reason: str, now: float) -> Ended:
     """The end of an attempt that has no process, or none of which anything is known."""
     return Ended(
-        *key, pid=None, exit_code=None, signal=None, core_dumped=False, reason=reason, error=None,
-        started=now, ended=now, user_seconds=0.0, system_seconds=0.0, peak_memory=0, output=None,
-        result=None, left_behind=0,
+        *key, pid=None, exit_code=None, signal=None, core_dumped=False, reason=reason,
+        timeout=None, error=None, started=now, ended=now, user_seconds=0.0, system_seconds=0.0,
+        peak_memory=0, output=None, result=None, left_behind=0,
     )  # fmt: skip

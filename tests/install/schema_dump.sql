@@ -364,11 +364,11 @@ $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
-CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) RETURNS text
+CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) RETURNS text
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout after '::text || p_timeout) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
+    RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout'::text || COALESCE((' after '::text || justify_hours(make_interval(secs => p_timeout))), ''::text)) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
 
-COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) IS 'One line that says why an attempt ended badly; null if it ended well.';
+COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) IS 'One line that says why an attempt ended badly; null if it ended well.';
 
 CREATE TABLE long_task.worker_lease (
     worker_id integer NOT NULL,
@@ -508,7 +508,7 @@ BEGIN
       r.*,
       v_now - make_interval(secs => r.ended_ago) AS ended,
       COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
-      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, t.timeout) AS why
+      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, r.timeout) AS why
     FROM json_to_recordset(p_reports) AS r(
       task_id        bigint,
       attempt        integer,
@@ -517,6 +517,7 @@ BEGIN
       signal         smallint,
       core_dumped    boolean,
       reason         text,
+      timeout        double precision,
       error          text,
       started_ago    double precision,
       ended_ago      double precision,
@@ -2399,7 +2400,7 @@ REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
 
 GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
 GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;

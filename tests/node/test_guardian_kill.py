@@ -88,7 +88,7 @@ def test_a_child_that_is_stopped_in_another_session_gets_its_sigterm(tmp_path: P
 def test_a_timeout_is_a_kill_that_is_called_timeout(tmp_path: Path) -> None:
     with guardian(tmp_path) as rig:
         end = rig.run("sleep", "600", timeout=0.05)
-        assert (end.signal, end.reason) == (signal.SIGTERM, "timeout")
+        assert (end.signal, end.reason, end.timeout) == (signal.SIGTERM, "timeout", 0.05)
         assert end.ended - end.started >= 0.05
 
 

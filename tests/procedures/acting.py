@@ -273,6 +273,7 @@ def ended(task_id: int, attempt: int = 1, **facts: Any) -> Report:
         "signal": None,
         "core_dumped": False,
         "reason": None,
+        "timeout": None,
         "error": None,
         "started_ago": 2.0,
         "ended_ago": 0.5,

@@ -43,9 +43,14 @@ OUTCOMES = [
         {"exit_code": 2, "error": "result is no JSON"}, "CF", "exit code 2; result is no JSON", 2
     ),
     Outcome(
-        {"exit_code": None, "signal": 9, "reason": "timeout"}, "CF", "timeout after 00:01:30",
-        signal=9,
+        {"exit_code": None, "signal": 9, "reason": "timeout", "timeout": 90}, "CF",
+        "timeout after 00:01:30", signal=9,
     ),
+    Outcome(
+        {"exit_code": 0, "reason": "timeout", "timeout": 86401.5}, "CF",
+        "timeout after 1 day 00:00:01.5", 0,
+    ),
+    Outcome({"exit_code": 0, "reason": "timeout"}, "CF", "timeout", 0),
     Outcome({"exit_code": 0, "reason": "Node stopped"}, "CF", "Node stopped", 0),
 ]  # fmt: skip
 
@@ -54,7 +59,7 @@ OUTCOMES = [
 def test_an_end_is_written_into_the_row_and_into_history(
     sql: Sql, stopped: Clock, node: Node, outcome: Outcome
 ) -> None:
-    task_id = sql.insert(timeout="90 s")
+    task_id = sql.insert()
     node.claim()
     stopped.advance(10)
     assert node.report(task_id, **outcome.facts) == []
@@ -64,6 +69,17 @@ def test_an_end_is_written_into_the_row_and_into_history(
     assert sql.look(task_id, columns) == (state, error, exit_code, signal, finished)
     assert sql.runs(task_id, columns) == [(state, error, exit_code, signal, finished)]
     assert sql.look(task_id, "running_on, worker_id, last_state_change") == (None, 1, stopped.now())
+
+
+@pytest.mark.parametrize("timeout", [None, "2 hours"])
+def test_an_attempt_was_killed_by_the_limit_it_was_started_with(
+    sql: Sql, node: Node, timeout: str | None
+) -> None:
+    task_id = sql.insert(timeout="90 s")
+    node.claim()
+    sql.change(task_id, timeout=timeout)
+    node.report(task_id, reason="timeout", timeout=90)
+    assert sql.look(task_id, "state_id, error") == ("CF", "timeout after 00:01:30")
 
 
 def test_every_exit_code_is_kept(sql: Sql, node: Node) -> None:

@@ -40,8 +40,9 @@ _messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Started, _ids, _attempts, _attempts),
     st.builds(
         Ended, _ids, _attempts, st.none() | _attempts, st.none() | st.integers(0, 255),
-        st.none() | st.integers(1, 64), st.booleans(), _maybe_text, _maybe_text, _seconds, _seconds,
-        _seconds, _seconds, st.integers(0, 2**40), _maybe_text, _maybe_text, st.integers(0, 1000),
+        st.none() | st.integers(1, 64), st.booleans(), _maybe_text, st.none() | _seconds,
+        _maybe_text, _seconds, _seconds, _seconds, _seconds, st.integers(0, 2**40), _maybe_text,
+        _maybe_text, st.integers(0, 1000),
     ),
     st.builds(Fenced, st.integers(0, 1000)),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from pg_tasks.node.calls import Attend, Order
 
 END = Ended(
     task_id=7, attempt=2, pid=99, exit_code=3, signal=None, core_dumped=False, reason=None,
-    error=None, started=100.0, ended=101.5, user_seconds=0.25, system_seconds=0.5,
+    timeout=60.0, error=None, started=100.0, ended=101.5, user_seconds=0.25, system_seconds=0.5,
     peak_memory=4096, output="text", result='{"a": 1}', left_behind=1,
 )  # fmt: skip
 
@@ -32,6 +32,7 @@ def test_the_end_is_handed_in_as_it_was() -> None:
     report = reported()
     assert (report["task_id"], report["attempt"], report["pid"]) == (7, 2, 99)
     assert (report["exit_code"], report["signal"], report["core_dumped"]) == (3, None, False)
+    assert (report["reason"], report["timeout"]) == (None, 60.0)
     assert (report["output"], report["result"]) == ("text", '{"a": 1}')
     assert (report["user_seconds"], report["peak_memory"]) == (0.25, 4096)
 
