@@ -14,6 +14,20 @@ CREATE TABLE long_task.databasechangelog (ID VARCHAR(255) NOT NULL, AUTHOR VARCH
 -- Changeset changelog.xml::changes/0001_schema::pg_tasks
 
 -- The schema and its one sequence.
+--
+-- What tasks write is text of any language. A database that cannot hold it would refuse a report, and with
+-- it all that is reported in the same call.
+DO $$
+BEGIN
+  IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'feature_not_supported',
+      MESSAGE = pg_catalog.format('database %I has encoding %s, and pg_tasks needs UTF8',
+        pg_catalog.current_database(), pg_catalog.current_setting('server_encoding')),
+      HINT = 'Make one with CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0.';
+  END IF;
+END
+$$;
 
 CREATE SCHEMA IF NOT EXISTS long_task;
 
@@ -27,7 +41,7 @@ CREATE SEQUENCE long_task.ready_seq AS bigint;
 COMMENT ON SEQUENCE long_task.ready_seq IS
   'Place in the queue: taken each time a task becomes ready.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0001_schema', 'pg_tasks', 'changelog.xml', NOW(), 1, '9:156ef6d35c33524ea047ef14f5884b54', 'sqlFile path=changes/0001_schema.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0001_schema', 'pg_tasks', 'changelog.xml', NOW(), 1, '9:2b689e1511e1572bb41b0f4644ab7219', 'sqlFile path=changes/0001_schema.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/clock::pg_tasks
 
@@ -297,12 +311,6 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- because a row that a person has changed in an open transaction cannot be renewed by its node, and
 -- a lease that is not renewed ends in killed tasks. The view long_task.worker shows both as one row.
 
--- Epochs of all workers, so that the epoch of a worker that was deleted never comes again.
-CREATE SEQUENCE long_task.worker_epoch;
-
-COMMENT ON SEQUENCE long_task.worker_epoch IS
-  'Numbers the holders of leases.';
-
 CREATE TABLE long_task.worker_lease (
   worker_id      integer     NOT NULL,
   group_id       integer     NOT NULL,
@@ -317,7 +325,6 @@ CREATE TABLE long_task.worker_lease (
   host           text,
   pid            integer,
   process        text,
-  connection     integer     NOT NULL DEFAULT 0,
   version        text,
   since          timestamptz,
   CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id),
@@ -339,7 +346,6 @@ COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that hol
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
 COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
-COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
 
@@ -428,7 +434,7 @@ COMMENT ON COLUMN long_task.worker_event.node_name IS 'The node that took it, or
 COMMENT ON COLUMN long_task.worker_event.task_count IS 'Attempts that were lost with the node.';
 COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:5b69c12c40ee097598cba83e3c14e13a', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:724c57c371b21fb4fd0b27f13ddfdc56', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -581,7 +587,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      nothing
 -- Raises     nothing. If a rule of yours raises, the rule below is used and worker_event says so.
 --
--- Yours to replace: CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task) … . It is
+-- Yours to replace: CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task) ... . It is
 -- created once and never again, so that an upgrade leaves your rule alone. p_task is the row as the lost
 -- attempt left it: attempt is the number of that attempt, worker_id the worker that failed.
 --
@@ -603,7 +609,7 @@ $$;
 COMMENT ON FUNCTION long_task.retry_lost_task(long_task.task) IS
   'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0006_recovery_rule', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:6c35ac93d51291a1755f11b577db9ac4', 'sqlFile path=changes/0006_recovery_rule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0006_recovery_rule', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:0887260fa6c8cf0b08c18450bfd0b06b', 'sqlFile path=changes/0006_recovery_rule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -1072,6 +1078,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
 -- of the calling statement.
 --
+-- p_timeout: the limit in seconds under which the attempt ran. That of its row may have been changed or
+-- taken away since. A reason is never described by null, which says that the attempt ended well.
+--
 -- Numbers of signals are those of Linux (man 7 signal; the same on x86 and ARM).
 CREATE OR REPLACE FUNCTION long_task.describe_end(
   p_reason      text,
@@ -1086,9 +1095,6 @@ LANGUAGE sql
 STABLE
 RETURN CASE
   WHEN p_reason = 'timeout' THEN 'timeout' || COALESCE(' after ' || justify_hours(make_interval(secs => p_timeout)), '')
--- p_timeout: the limit in seconds under which the attempt ran. That of its row may have been changed or
--- taken away since. A reason is never described by null, which says that the attempt ended well.
---
   WHEN p_reason IS NOT NULL THEN p_reason
   WHEN p_signal IS NOT NULL THEN
     'signal ' || p_signal
@@ -1269,6 +1275,7 @@ BEGIN
       signal         smallint,
       core_dumped    boolean,
       reason         text,
+      timeout        double precision,
       error          text,
       started_ago    double precision,
       ended_ago      double precision,
@@ -1283,7 +1290,6 @@ BEGIN
     JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
     WHERE t.running_on = p_worker_id
     FOR NO KEY UPDATE OF t SKIP LOCKED
-      timeout        double precision,
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -1562,9 +1568,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- heard of has a row that somebody holds, so call again.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.leave_worker(
-  p_worker_id  integer,
-  p_epoch      bigint,
-  p_connection integer
+  p_worker_id integer,
+  p_epoch     bigint
 )
 RETURNS boolean
 LANGUAGE plpgsql
@@ -1580,7 +1585,6 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
-    AND l.connection = p_connection
     AND l.active
   FOR UPDATE;
   IF NOT FOUND THEN
@@ -1599,12 +1603,12 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
+COMMENT ON FUNCTION long_task.leave_worker(integer, bigint) IS
   'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:e169f086529b4444415e44d547587245', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -1615,9 +1619,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
 -- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
--- held it (which asks when nothing of it runs any more; not by a call that was left behind on its way when
--- it had connected again, p_connection), and to one that has seen on its own machine that the holder and all
--- its processes are dead (p_dead_process: the process of the lease as this call returned it).
+-- held it (which asks when nothing of it runs any more), and to one that has seen on its own machine that the
+-- holder and all its processes are dead (p_dead_process: the process of the lease as this call returned it).
 --
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
@@ -1632,7 +1635,6 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_host           text,
   p_pid            integer,
   p_process        text,
-  p_connection     integer,
   p_version        text,
   p_lease_duration double precision,
   p_recovery_delay double precision,
@@ -1651,7 +1653,6 @@ DECLARE
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
-  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -1681,7 +1682,7 @@ BEGIN
 
   v_over := long_task.lease_over_at(v_lease, long_task.session_start());
   IF v_lease.active AND v_over > v_now
-     AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
+     AND v_lease.process IS DISTINCT FROM p_process
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
     IF v_lease.group_id <> p_group_id THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
@@ -1714,11 +1715,10 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
-  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = v_epoch,
+    epoch = l.epoch + 1,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -1728,7 +1728,6 @@ BEGIN
     host = p_host,
     pid = p_pid,
     process = p_process,
-    connection = p_connection,
     version = p_version,
     since = v_now
   WHERE l.worker_id = p_worker_id;
@@ -1737,16 +1736,16 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:0b6409af7fa0a30ad856b5d0a8b9e75e', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:ab84107d9224697c18dd80ea9bb72ea4', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -2218,54 +2217,6 @@ COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) I
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
--- Changeset changelog.xml::procedures/renew_lease::pg_tasks
-
--- renew_lease: renew a lease over a connection that is new.
---
--- Called by  a node that holds a worker and has connected again, before anything else.
--- Locks      the worker's lease row
--- Raises     LT001 lease lost
---
--- It touches no task, so that a table that is locked for hours costs no lease. From here on the calls that
--- the node's earlier connections may have left behind on their way are refused; what they did before this
--- call, the node finds when it compares (p_known of sync).
--- SECURITY DEFINER: roles that run nodes write no table themselves.
-CREATE OR REPLACE FUNCTION long_task.renew_lease(
-  p_worker_id     integer,
-  p_epoch         bigint,
-  p_connection    integer,
-  p_lease_seconds double precision
-)
-RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  UPDATE long_task.worker_lease AS l
-  SET
-    locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-    connection = p_connection
-  WHERE l.worker_id = p_worker_id
-    AND l.epoch = p_epoch
-    AND l.connection < p_connection
-    AND l.active
-    AND l.locked_until > long_task.clock();
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
-      'Kill everything and ask for the worker afresh.');
-  END IF;
-END
-$$;
-
-COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) IS
-  'For nodes: renew the lease over a new connection, and refuse what earlier connections left behind.';
-
-REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
-
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
-
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
 -- schedule_time_after: the first start of an interval schedule after a given time.
@@ -2330,7 +2281,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -2354,7 +2305,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -2442,7 +2393,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer) IS
   'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/session_start::pg_tasks
 
@@ -2463,7 +2414,7 @@ $$;
 COMMENT ON FUNCTION long_task.session_start() IS
   'When this session was connected.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/session_start', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:3d4ad0eaeac6270296fe193a0c5d2319', 'sqlFile path=procedures/session_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/session_start', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:3d4ad0eaeac6270296fe193a0c5d2319', 'sqlFile path=procedures/session_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -2475,8 +2426,6 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --            the lease rows of failed workers, which are passed over if somebody holds them.
 -- Raises     LT001 lease lost
 --
--- p_connection    number of the node's connection: a call of an earlier one is refused, which may have been
---                 left behind on its way and would claim tasks that nobody starts
 -- p_reports       ended attempts, as finish_attempts takes them
 -- p_free_slots    how many processes may be started
 -- p_lease_seconds renew the lease for so long from now; null: leave it
@@ -2494,7 +2443,6 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
   p_epoch         bigint,
-  p_connection    integer,
   p_reports       json,
   p_free_slots    integer,
   p_running       integer,
@@ -2521,7 +2469,6 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
-    AND l.connection = p_connection
     AND l.active
     AND l.locked_until > long_task.clock()
   FOR NO KEY UPDATE;
@@ -2577,12 +2524,12 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) IS
+COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) IS
   'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
-REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:f1c75ca230b5c04456b4e362d5cacfb1', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:ea5f74d7e186601c9519d1da5f26fa46', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -2598,8 +2545,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_task  long_task.task;
-  v_ended timestamptz;
+  v_task long_task.task;
 BEGIN
   SELECT t.* INTO v_task
   FROM long_task.task AS t
@@ -2609,15 +2555,7 @@ BEGIN
       'Its history may still be in long_task.task_run.');
   END IF;
 
-  SELECT l.locked_until INTO v_ended
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = v_task.running_on
-    AND (NOT l.active OR l.locked_until <= long_task.clock());
-
   RETURN CASE
-    WHEN v_ended IS NOT NULL THEN
-      format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
-        v_task.running_on, v_task.attempt, v_ended)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
     WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
@@ -2656,7 +2594,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:515ed05bee1f43b443bb46c64b479305', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:d840b6b845e53ca9e35d3ee5ea2959f4', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -2732,7 +2670,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -2756,7 +2694,7 @@ WHERE t.state_id = 'CF'
 ORDER BY t.finished DESC;
 
 COMMENT ON VIEW long_task.failed IS
-  'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = … queues one again.';
+  'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = ... queues one again.';
 COMMENT ON COLUMN long_task.failed.id IS 'The task.';
 COMMENT ON COLUMN long_task.failed.name IS 'Its name.';
 COMMENT ON COLUMN long_task.failed.group_id IS 'Its group.';
@@ -2770,7 +2708,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:eb015eb0aec93f5b2c1793b4d027ccc9', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -2842,7 +2780,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -2885,7 +2823,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -2925,7 +2863,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -2967,7 +2905,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -3069,7 +3007,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -3145,7 +3083,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:56fdbeaa36081c1431cc41810a7561b3', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:56fdbeaa36081c1431cc41810a7561b3', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -3228,10 +3166,9 @@ TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
-  long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text),
-  long_task.renew_lease(integer, bigint, integer, double precision),
-  long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]),
-  long_task.leave_worker(integer, bigint, integer)
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text),
+  long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
+  long_task.leave_worker(integer, bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:51c196202716075681c05aed8dab7d3d', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:1e3f041421212170d69e9ddedba00230', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

@@ -15,7 +15,12 @@ from pg_tasks import liquibase
 from pg_tasks.dsn import read_dsn
 from pg_tasks.errors import DatabaseAway, MigrationError
 from pg_tasks.jdbc import address_of
-from pg_tasks.schema_version import SCHEMA_VERSION, SchemaVersion, check_version
+from pg_tasks.schema_version import (
+    SCHEMA_VERSION,
+    SchemaVersion,
+    check_encoding,
+    check_version,
+)
 
 OLDEST_SERVER = 15
 _CONNECT_SECONDS = "15"
@@ -42,7 +47,7 @@ def install(dsn: str) -> bool:
     """Installs the schema into a database that has none, without Java, in one transaction.
 
     False: there is one already, and nothing was done. A later ``migrate`` goes on from here.
-    Raises DatabaseAway, MigrationError.
+    Raises DatabaseAway, MigrationError; SchemaMismatch for a database that cannot take it.
     """
     with _connected(dsn) as connection, connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
@@ -58,7 +63,7 @@ def migrate(dsn: str, db_dir: Path | None = None) -> Migration:
 
     Waits while another migration of the same database is under way. What Liquibase says is logged
     at level DEBUG. Raises DatabaseAway, MigrationError; the latter for a DSN of a unix socket, too
-    (of the embedded server ``tcp_dsn`` will do).
+    (of the embedded server ``tcp_dsn`` will do). SchemaMismatch for a database that cannot take it.
     """
     with _connected(dsn) as connection, connection.cursor() as cursor:
         address = address_of(connection)
@@ -85,7 +90,10 @@ def check_schema(connection: Connection) -> None:
         cursor.execute("SELECT to_regprocedure('long_task.schema_version()') IS NOT NULL")
         found = None
         if _only_value(cursor):
-            cursor.execute("SELECT version, oldest_node FROM long_task.schema_version()")
+            cursor.execute(
+                "SELECT version, oldest_node, current_setting('server_encoding')"
+                " FROM long_task.schema_version()"
+            )
             found = SchemaVersion(*cursor.fetchone() or (0, 0))
     check_version(found, connection.info.dbname)
 
@@ -96,6 +104,7 @@ def _connected(dsn: str) -> Iterator[Connection]:
     try:
         parameters = {"connect_timeout": _CONNECT_SECONDS, **read_dsn(dsn)}
         parameters["application_name"] = "pg-tasks migrate"
+        parameters["client_encoding"] = "UTF8"
         connection = psycopg2.connect(make_dsn(**parameters))
     except ValueError as error:
         raise MigrationError(f"the DSN {error}") from None
@@ -107,6 +116,8 @@ def _connected(dsn: str) -> Iterator[Connection]:
             raise MigrationError(
                 f"this is PostgreSQL {major}, and pg_tasks needs {OLDEST_SERVER} or later"
             )
+        encoding = connection.info.parameter_status("server_encoding")
+        check_encoding(str(encoding), connection.info.dbname)
         yield connection
     except psycopg2.Error as error:
         raise MigrationError(f"PostgreSQL refused: {_one_line(error)}") from error

@@ -14,6 +14,8 @@ class SchemaVersion(NamedTuple):
     version: int
     oldest_node: int
     """The lowest SCHEMA_VERSION of a node that can work with it."""
+    encoding: str = "UTF8"
+    """The server_encoding of the database."""
 
 
 def check_version(found: SchemaVersion | None, database: str) -> None:
@@ -25,6 +27,7 @@ def check_version(found: SchemaVersion | None, database: str) -> None:
         raise SchemaMismatch(
             f"database {database} has no schema of pg_tasks", hint="make it with: pg-tasks migrate"
         )
+    check_encoding(found.encoding, database)
     if found.version < SCHEMA_VERSION:
         raise SchemaMismatch(
             f"the schema of database {database} is version {found.version},"
@@ -36,4 +39,16 @@ def check_version(found: SchemaVersion | None, database: str) -> None:
             f"the schema of database {database} is version {found.version},"
             f" made for later releases than this one, which knows version {SCHEMA_VERSION}",
             hint="upgrade this machine with: pip install --upgrade pg-tasks",
+        )
+
+
+def check_encoding(encoding: str, database: str) -> None:
+    """Raises SchemaMismatch if a database of this server_encoding cannot hold every text.
+
+    One character that it lacks, in the output of one task, would refuse the reports of all others.
+    """
+    if encoding != "UTF8":
+        raise SchemaMismatch(
+            f"database {database} has encoding {encoding}, and pg_tasks needs UTF8",
+            hint="make one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
         )

@@ -145,9 +145,9 @@ class Server:
         """The address of the database ``name`` over the unix socket, or over TCP with password."""
         return make_dsn(self.embedded.tcp_dsn if tcp else self.embedded.dsn, dbname=name)
 
-    def create_empty(self) -> str:
+    def create_empty(self, options: str = "") -> str:
         """Makes a database without the schema, and returns its name."""
-        return self._create("template0")
+        return self._create(f"template0 {options}")
 
     def create_database(self) -> Database:
         """Makes a database with the schema and the clock of the tests."""

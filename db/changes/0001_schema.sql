@@ -1,4 +1,18 @@
 -- The schema and its one sequence.
+--
+-- What tasks write is text of any language. A database that cannot hold it would refuse a report, and with
+-- it all that is reported in the same call.
+DO $$
+BEGIN
+  IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'feature_not_supported',
+      MESSAGE = pg_catalog.format('database %I has encoding %s, and pg_tasks needs UTF8',
+        pg_catalog.current_database(), pg_catalog.current_setting('server_encoding')),
+      HINT = 'Make one with CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0.';
+  END IF;
+END
+$$;
 
 CREATE SCHEMA IF NOT EXISTS long_task;
 

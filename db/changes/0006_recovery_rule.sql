@@ -5,7 +5,7 @@
 -- Locks      nothing
 -- Raises     nothing. If a rule of yours raises, the rule below is used and worker_event says so.
 --
--- Yours to replace: CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task) … . It is
+-- Yours to replace: CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task) ... . It is
 -- created once and never again, so that an upgrade leaves your rule alone. p_task is the row as the lost
 -- attempt left it: attempt is the number of that attempt, worker_id the worker that failed.
 --

@@ -18,7 +18,7 @@ WHERE t.state_id = 'CF'
 ORDER BY t.finished DESC;
 
 COMMENT ON VIEW long_task.failed IS
-  'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = … queues one again.';
+  'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = ... queues one again.';
 COMMENT ON COLUMN long_task.failed.id IS 'The task.';
 COMMENT ON COLUMN long_task.failed.name IS 'Its name.';
 COMMENT ON COLUMN long_task.failed.group_id IS 'Its group.';

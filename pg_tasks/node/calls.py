@@ -98,7 +98,8 @@ def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
         "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
         " set_config('client_min_messages', 'warning', false);"
         f' LISTEN "{group_channel(group_id)}"; LISTEN "{worker_channel(worker_id)}";'
-        " SELECT version, oldest_node FROM long_task.schema_version()",
+        " SELECT version, oldest_node, current_setting('server_encoding')"
+        " FROM long_task.schema_version()",
         (f"{int(call_timeout * 900)}ms", f"{int(call_timeout * 500)}ms"),
     )
 

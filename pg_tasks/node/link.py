@@ -178,7 +178,8 @@ class Link:
 def _options(dsn: str, application_name: str, call_timeout: float) -> dict[str, Any]:
     """Connection parameters, except for those that the DSN sets itself.
 
-    Keepalive finds a dead link that is idle, tcp_user_timeout one that is being written to.
+    Keepalive finds a dead link that is idle, tcp_user_timeout one that is being written to. The
+    encoding is nobody's to set: in another one, a row that it cannot say would stop the node.
     """
     wanted = {
         "application_name": application_name,
@@ -188,7 +189,8 @@ def _options(dsn: str, application_name: str, call_timeout: float) -> dict[str, 
         "tcp_user_timeout": int(call_timeout * 1000),
     }
     given = psycopg2.extensions.parse_dsn(dsn)
-    return {name: value for name, value in wanted.items() if name not in given}
+    options = {name: value for name, value in wanted.items() if name not in given}
+    return {**options, "client_encoding": "UTF8"}
 
 
 def _text(error: psycopg2.Error) -> str:

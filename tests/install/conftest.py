@@ -8,12 +8,12 @@ from tests.servers import Server
 
 
 @pytest.fixture
-def empty_database(server: Server) -> Iterator[Callable[[], str]]:
+def empty_database(server: Server) -> Iterator[Callable[..., str]]:
     """Makes databases without the schema and returns their names; they are dropped afterwards."""
     names: list[str] = []
 
-    def make() -> str:
-        names.append(server.create_empty())
+    def make(options: str = "") -> str:
+        names.append(server.create_empty(options))
         return names[-1]
 
     yield make

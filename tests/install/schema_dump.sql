@@ -1791,7 +1791,7 @@ CREATE VIEW long_task.failed AS
   WHERE (state_id = 'CF'::text)
   ORDER BY finished DESC;
 
-COMMENT ON VIEW long_task.failed IS 'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = … queues one again.';
+COMMENT ON VIEW long_task.failed IS 'Tasks that ended badly, latest first. UPDATE long_task.task SET state_id = ''AW'' WHERE id = ... queues one again.';
 
 COMMENT ON COLUMN long_task.failed.id IS 'The task.';
 

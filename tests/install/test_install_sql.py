@@ -13,7 +13,8 @@ from pg_tasks.schema_version import SCHEMA_VERSION
 from tests.install.golden import SCHEMA_DUMP, install_sql, schema_dump
 from tests.servers import Server
 
-EmptyDatabase = Callable[[], str]
+EmptyDatabase = Callable[..., str]
+LATIN1 = "ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"
 
 
 def test_the_committed_install_sql_is_what_liquibase_makes_of_the_changelog(server: Server) -> None:
@@ -50,6 +51,28 @@ def test_psql_can_run_install_sql_in_one_transaction(
     )
     with closing(psycopg2.connect(server.dsn_of(name))) as connection:
         check_schema(connection)
+
+
+def test_a_database_of_another_encoding_is_refused_by_install_and_by_psql(
+    server: Server, empty_database: EmptyDatabase
+) -> None:
+    name = empty_database(LATIN1)
+    with pytest.raises(SchemaMismatch, match=f"{name} has encoding LATIN1.*ENCODING 'UTF8'"):
+        install(server.dsn_of(name))
+    done = subprocess.run(
+        [server.embedded.psql, "-X", "-1", "-v", "ON_ERROR_STOP=1", "-f",
+         db_directory() / "install.sql", server.dsn_of(name)],
+        check=False, capture_output=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    assert f"database {name} has encoding LATIN1, and pg_tasks needs UTF8" in done.stderr
+    assert "HINT:  Make one with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE" in done.stderr
+
+
+def test_the_encoding_of_whoever_installs_does_not_matter(
+    server: Server, empty_database: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    assert install(server.dsn_of(empty_database()))
 
 
 def test_install_leaves_a_database_alone_that_has_the_schema(

@@ -3,7 +3,7 @@
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -49,6 +49,20 @@ def unread(link: Link) -> bytes:
     with connection, suppress(BlockingIOError):
         return connection.recv(65536, socket.MSG_PEEK)
     return b""
+
+
+def test_texts_travel_in_utf8_whatever_anybody_has_set(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    dsn = f"{database.dsn} client_encoding=SQL_ASCII options='-c client_encoding=LATIN2'"
+    with closing(Link(dsn, "a test", 10, 10)) as link:
+        link.open(boottime())
+        wait_until(lambda: advance(link) or link.phase is Phase.READY)
+        assert ask(link, "SELECT '\u263a', current_setting('client_encoding')") == (
+            "\u263a",
+            "UTF8",
+        )
 
 
 def test_a_notification_is_heard_on_an_idle_connection(link: Link, database: Database) -> None:

@@ -6,6 +6,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from pg_tasks.errors import SchemaMismatch
+from pg_tasks.schema_version import SCHEMA_VERSION, SchemaVersion, check_version
 from tests.node.conftest import StartNode
 from tests.node.running_node import RunningNode
 from tests.node.tasks import Tasks
@@ -62,6 +64,12 @@ def test_a_database_without_the_schema_is_told_to_be_migrated(
         database.close()
         server.drop(name)
     assert f"database {name} has no schema of pg_tasks (make it with: pg-tasks migrate)" in line
+
+
+def test_a_database_of_another_encoding_is_refused() -> None:
+    latin1 = SchemaVersion(SCHEMA_VERSION, 1, "LATIN1")
+    with pytest.raises(SchemaMismatch, match="jobs has encoding LATIN1, and pg_tasks needs UTF8"):
+        check_version(latin1, "jobs")
 
 
 def test_a_database_that_is_not_there_is_named(
