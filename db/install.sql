@@ -836,6 +836,10 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  -- What a node is handed when it starts a task: see claim_tasks. PATH_MAX of Linux is 4096.
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_limit       CONSTANT integer := 1048576;
+  v_cwd_limit   CONSTANT integer := 4096;
   v_longest CONSTANT interval := interval '100 years';
   v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
@@ -861,6 +865,26 @@ BEGIN
   IF NEW.progress NOT BETWEEN 0 AND 1 THEN
     PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
       'Half done is 0.5.');
+  END IF;
+  IF octet_length(NEW.stdin) > v_stdin_limit THEN
+    PERFORM long_task.refuse(v_code, format('stdin of %s bytes is longer than %s', octet_length(NEW.stdin), v_stdin_limit),
+      'Put it into a file or a table, where the task can read it.');
+  END IF;
+  IF octet_length(NEW.params::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('params of %s bytes is longer than %s', octet_length(NEW.params::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.env::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.cwd) > v_cwd_limit THEN
+    PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
+      'No path can be longer.');
+  END IF;
+  IF octet_length(NEW.command::text) > v_limit THEN
+    PERFORM long_task.refuse('LT005', format('command of %s bytes is longer than %s', octet_length(NEW.command::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
   IF jsonb_typeof(NEW.env) <> 'object' THEN
     PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
@@ -940,6 +964,10 @@ WHEN (
   OR NEW.max_attempts < 1
   OR NEW.progress NOT BETWEEN 0 AND 1
   OR NEW.env IS NOT NULL
+  OR octet_length(NEW.params::text) > 1048576
+  OR octet_length(NEW.stdin) > 16777216
+  OR octet_length(NEW.cwd) > 4096
+  OR octet_length(NEW.command::text) > 1048576
   OR NEW.next_start IS NOT NULL
   OR NEW.shed_period_id IS NOT NULL
   OR NEW.shed_period_count IS NOT NULL
@@ -961,14 +989,14 @@ EXECUTE FUNCTION long_task.check_task();
 
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
-  state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
+  state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
   concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:ad4a33606c5df955121ab0e5c30fa26c', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:0efad2b2749fe248d6ec0c34ba8e0b18', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -978,6 +1006,10 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
 --            would pass over rows that an open transaction references by a foreign key.
 -- Raises     nothing
+--
+-- A claim ends with the task that makes it 16 MiB long; the next call takes what is left. check_task sees to it
+-- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
+-- take, even if each byte is written as six (\u0001).
 --
 -- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
 -- table was small is used for as long as the node is connected.
@@ -995,40 +1027,50 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
+  v_enough CONSTANT integer := 16777216;
+  v_length integer := 0;
+  v_task   record;
   v_now    timestamptz;
   v_ids    bigint[];
   v_starts json;
 BEGIN
-  WITH of_group AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  ),
-  of_worker AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  )
-  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
-  INTO v_ids
-  FROM (
+  FOR v_task IN
+    WITH of_group AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    of_worker AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    )
     SELECT * FROM of_group
     UNION ALL
     SELECT * FROM of_worker
     ORDER BY priority, ready_seq
     LIMIT p_limit
-  ) AS c;
+  LOOP
+    v_ids := v_ids || v_task.id;
+    -- Here, and not in the query, so that nothing is read of the tasks that are left.
+    v_length := v_length
+      + octet_length(v_task.command::text)
+      + COALESCE(octet_length(v_task.params::text), 0)
+      + COALESCE(octet_length(v_task.env::text), 0)
+      + COALESCE(octet_length(v_task.stdin), 0);
+    EXIT WHEN v_length >= v_enough;
+  END LOOP;
 
   IF v_ids IS NULL THEN
     RETURN NULL;
@@ -1063,9 +1105,9 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
-  'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
+  'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:9ae9a3bfeda293fa033b0c4980fff988', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:636ba76fd5ad2c0866e3cd61c00369ff', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -2318,10 +2360,13 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- What is ready or due now, after all of that was claimed, released and fired, is held by somebody's
 -- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
 -- nothing, so the node has to look again soon, but must not do so without a pause.
+-- After a claim that took something, what is ready may also be what the claim had no room for: then
+-- it looks again at once.
 -- Rows due in more than a day are not looked at: nodes call far more often than that.
 CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(
   p_worker_id integer,
-  p_group_id  integer
+  p_group_id  integer,
+  p_claimed   boolean
 )
 RETURNS double precision
 LANGUAGE plpgsql
@@ -2349,7 +2394,7 @@ BEGIN
       AND t.running_on IS NULL
       AND t.worker_id = p_worker_id
   ) THEN
-    RETURN v_pause;
+    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
   END IF;
 
   v_due := LEAST(
@@ -2390,10 +2435,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer) IS
+COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:d17c83e0f5bb20877932e3fae9ba0c75', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:699d034d3db6352f099c780dd3eb8877', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/session_start::pg_tasks
 
@@ -2508,7 +2553,7 @@ BEGIN
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
     IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id);
+      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL);
     END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
@@ -2529,7 +2574,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, doub
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:ea5f74d7e186601c9519d1da5f26fa46', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:12bf3900183c2c5df39f8b9571dd205f', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 

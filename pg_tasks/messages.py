@@ -16,7 +16,11 @@ from typing import NamedTuple, TypeAlias
 from pg_tasks.errors import ProtocolError
 
 FRAME_LIMIT = 1 << 30
-"""Bytes: more than PostgreSQL can put into one value, so a longer frame is a broken one."""
+"""Bytes: more than PostgreSQL can put into one value, so a longer frame is a broken one.
+
+The longest there is holds the starts of one claim: 36 MiB at most (procedure claim_tasks), of which
+no byte becomes more than six.
+"""
 
 
 class Start(NamedTuple):

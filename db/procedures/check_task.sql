@@ -11,6 +11,10 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  -- What a node is handed when it starts a task: see claim_tasks. PATH_MAX of Linux is 4096.
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_limit       CONSTANT integer := 1048576;
+  v_cwd_limit   CONSTANT integer := 4096;
   v_longest CONSTANT interval := interval '100 years';
   v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
@@ -36,6 +40,26 @@ BEGIN
   IF NEW.progress NOT BETWEEN 0 AND 1 THEN
     PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
       'Half done is 0.5.');
+  END IF;
+  IF octet_length(NEW.stdin) > v_stdin_limit THEN
+    PERFORM long_task.refuse(v_code, format('stdin of %s bytes is longer than %s', octet_length(NEW.stdin), v_stdin_limit),
+      'Put it into a file or a table, where the task can read it.');
+  END IF;
+  IF octet_length(NEW.params::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('params of %s bytes is longer than %s', octet_length(NEW.params::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.env::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.cwd) > v_cwd_limit THEN
+    PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
+      'No path can be longer.');
+  END IF;
+  IF octet_length(NEW.command::text) > v_limit THEN
+    PERFORM long_task.refuse('LT005', format('command of %s bytes is longer than %s', octet_length(NEW.command::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
   IF jsonb_typeof(NEW.env) <> 'object' THEN
     PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
@@ -115,6 +139,10 @@ WHEN (
   OR NEW.max_attempts < 1
   OR NEW.progress NOT BETWEEN 0 AND 1
   OR NEW.env IS NOT NULL
+  OR octet_length(NEW.params::text) > 1048576
+  OR octet_length(NEW.stdin) > 16777216
+  OR octet_length(NEW.cwd) > 4096
+  OR octet_length(NEW.command::text) > 1048576
   OR NEW.next_start IS NOT NULL
   OR NEW.shed_period_id IS NOT NULL
   OR NEW.shed_period_count IS NOT NULL
@@ -136,7 +164,7 @@ EXECUTE FUNCTION long_task.check_task();
 
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
-  state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
+  state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
   concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone
 ON long_task.task
 FOR EACH ROW

@@ -5,6 +5,10 @@
 --            would pass over rows that an open transaction references by a foreign key.
 -- Raises     nothing
 --
+-- A claim ends with the task that makes it 16 MiB long; the next call takes what is left. check_task sees to it
+-- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
+-- take, even if each byte is written as six (\u0001).
+--
 -- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
 -- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
@@ -21,40 +25,50 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
+  v_enough CONSTANT integer := 16777216;
+  v_length integer := 0;
+  v_task   record;
   v_now    timestamptz;
   v_ids    bigint[];
   v_starts json;
 BEGIN
-  WITH of_group AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  ),
-  of_worker AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  )
-  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
-  INTO v_ids
-  FROM (
+  FOR v_task IN
+    WITH of_group AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    of_worker AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    )
     SELECT * FROM of_group
     UNION ALL
     SELECT * FROM of_worker
     ORDER BY priority, ready_seq
     LIMIT p_limit
-  ) AS c;
+  LOOP
+    v_ids := v_ids || v_task.id;
+    -- Here, and not in the query, so that nothing is read of the tasks that are left.
+    v_length := v_length
+      + octet_length(v_task.command::text)
+      + COALESCE(octet_length(v_task.params::text), 0)
+      + COALESCE(octet_length(v_task.env::text), 0)
+      + COALESCE(octet_length(v_task.stdin), 0);
+    EXIT WHEN v_length >= v_enough;
+  END LOOP;
 
   IF v_ids IS NULL THEN
     RETURN NULL;
@@ -89,4 +103,4 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
-  'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
+  'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';

@@ -7,10 +7,13 @@
 -- What is ready or due now, after all of that was claimed, released and fired, is held by somebody's
 -- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
 -- nothing, so the node has to look again soon, but must not do so without a pause.
+-- After a claim that took something, what is ready may also be what the claim had no room for: then
+-- it looks again at once.
 -- Rows due in more than a day are not looked at: nodes call far more often than that.
 CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(
   p_worker_id integer,
-  p_group_id  integer
+  p_group_id  integer,
+  p_claimed   boolean
 )
 RETURNS double precision
 LANGUAGE plpgsql
@@ -38,7 +41,7 @@ BEGIN
       AND t.running_on IS NULL
       AND t.worker_id = p_worker_id
   ) THEN
-    RETURN v_pause;
+    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
   END IF;
 
   v_due := LEAST(
@@ -79,5 +82,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer) IS
+COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';

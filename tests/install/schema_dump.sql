@@ -183,6 +183,10 @@ CREATE FUNCTION long_task.check_task() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+  -- What a node is handed when it starts a task: see claim_tasks. PATH_MAX of Linux is 4096.
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_limit       CONSTANT integer := 1048576;
+  v_cwd_limit   CONSTANT integer := 4096;
   v_longest CONSTANT interval := interval '100 years';
   v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
@@ -208,6 +212,26 @@ BEGIN
   IF NEW.progress NOT BETWEEN 0 AND 1 THEN
     PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
       'Half done is 0.5.');
+  END IF;
+  IF octet_length(NEW.stdin) > v_stdin_limit THEN
+    PERFORM long_task.refuse(v_code, format('stdin of %s bytes is longer than %s', octet_length(NEW.stdin), v_stdin_limit),
+      'Put it into a file or a table, where the task can read it.');
+  END IF;
+  IF octet_length(NEW.params::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('params of %s bytes is longer than %s', octet_length(NEW.params::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.env::text) > v_limit THEN
+    PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
+  END IF;
+  IF octet_length(NEW.cwd) > v_cwd_limit THEN
+    PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
+      'No path can be longer.');
+  END IF;
+  IF octet_length(NEW.command::text) > v_limit THEN
+    PERFORM long_task.refuse('LT005', format('command of %s bytes is longer than %s', octet_length(NEW.command::text), v_limit),
+      'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
   IF jsonb_typeof(NEW.env) <> 'object' THEN
     PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
@@ -284,40 +308,50 @@ CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
+  v_enough CONSTANT integer := 16777216;
+  v_length integer := 0;
+  v_task   record;
   v_now    timestamptz;
   v_ids    bigint[];
   v_starts json;
 BEGIN
-  WITH of_group AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  ),
-  of_worker AS (
-    SELECT t.id, t.priority, t.ready_seq
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-    ORDER BY t.priority, t.ready_seq
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  )
-  SELECT array_agg(c.id ORDER BY c.priority, c.ready_seq)
-  INTO v_ids
-  FROM (
+  FOR v_task IN
+    WITH of_group AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    of_worker AS (
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+      ORDER BY t.priority, t.ready_seq
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    )
     SELECT * FROM of_group
     UNION ALL
     SELECT * FROM of_worker
     ORDER BY priority, ready_seq
     LIMIT p_limit
-  ) AS c;
+  LOOP
+    v_ids := v_ids || v_task.id;
+    -- Here, and not in the query, so that nothing is read of the tasks that are left.
+    v_length := v_length
+      + octet_length(v_task.command::text)
+      + COALESCE(octet_length(v_task.params::text), 0)
+      + COALESCE(octet_length(v_task.env::text), 0)
+      + COALESCE(octet_length(v_task.stdin), 0);
+    EXIT WHEN v_length >= v_enough;
+  END LOOP;
 
   IF v_ids IS NULL THEN
     RETURN NULL;
@@ -351,7 +385,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Take up to so many ready tasks for a worker. Returns how to start them, best first; null if there are none.';
+COMMENT ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
 CREATE FUNCTION long_task.clock() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1469,7 +1503,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and the version of the oldest nodes that it serves.';
 
-CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) RETURNS double precision
+CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1494,7 +1528,7 @@ BEGIN
       AND t.running_on IS NULL
       AND t.worker_id = p_worker_id
   ) THEN
-    RETURN v_pause;
+    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
   END IF;
 
   v_due := LEAST(
@@ -1535,7 +1569,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
+COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
 CREATE FUNCTION long_task.session_start() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1610,7 +1644,7 @@ BEGIN
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
     IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id);
+      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL);
     END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
@@ -2362,9 +2396,9 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, env, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR (octet_length(new.cwd) > 4096) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 
@@ -2520,7 +2554,7 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_user;
 GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.session_start() FROM PUBLIC;
 

@@ -20,6 +20,7 @@ class Bad(NamedTuple):
 INTERVAL = "Give an interval such as "
 OBJECT = "Give an object of strings"
 ENTRY = "Names are not empty"
+FILE = "Put it into a file or a table"
 COMMAND = "Give a list of strings"
 BAD = [
     Bad("timeout", "'0'", "LT004", "timeout 00:00:00 is not between", INTERVAL),
@@ -40,6 +41,13 @@ BAD = [
     Bad("env", "'{\"A\": null}'", "LT004", "env has a bad entry 'A', of type null", ENTRY),
     Bad("env", '\'{"": "x"}\'', "LT004", "env has a bad entry ''", ENTRY),
     Bad("env", '\'{"A=B": "x"}\'', "LT004", "env has a bad entry 'A=B'", ENTRY),
+    Bad("stdin", "repeat('x', 16777217)", "LT004", "stdin of 16777217 bytes is longer", FILE),
+    Bad("stdin", "repeat(chr(1), 190000000)", "LT004", "stdin of 190000000 bytes is", FILE),
+    Bad("params", "to_jsonb(repeat('x', 1048575))", "LT004", "params of 1048577 bytes is", FILE),
+    Bad("params", "to_jsonb(array_fill(1e130000, '{9}'))", "LT004", "params of 11700", FILE),
+    Bad("env", "jsonb_build_object('E', repeat('x', 1048569))", "LT004", "env of 1048578", FILE),
+    Bad("cwd", "repeat('x', 4097)", "LT004", "cwd of 4097 bytes is longer than 4096", "No path"),
+    Bad("command", "array[repeat('x', 1048575)]", "LT005", "command of 1048577 bytes", FILE),
     Bad("command", "null", "LT005", "command null cannot be run", COMMAND),
     Bad("command", "'{}'", "LT005", "command '{}' cannot be run", COMMAND),
     Bad("command", "'{\"\"}'", "LT005", "command '{\"\"}' cannot be run", COMMAND),
@@ -92,7 +100,7 @@ def test_a_bad_value_is_refused_by_insert_and_by_update(sql: Sql, bad: Bad) -> N
     assert sql.value("SELECT count(*) FROM long_task.task") == 2
 
 
-@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.column == "command"], ids=_name)
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.hint == COMMAND], ids=_name)
 def test_a_draft_may_be_unfinished_and_cannot_be_queued_before_it_is_finished(
     sql: Sql, bad: Bad
 ) -> None:
@@ -129,7 +137,8 @@ def test_a_worker_id_that_is_no_number_is_refused_by_its_type(sql: Sql) -> None:
 def test_limits_themselves_are_allowed(sql: Sql) -> None:
     task_id = sql.insert(
         timeout="100 years", kill_grace="0", retry_delay="100 years", max_attempts=2147483647,
-        progress=1, env={}, command=["true", ""], start_after="infinity",
+        progress=1, env={"E": "x" * 1048567}, command=["x" * 1048574], start_after="infinity",
+        stdin="x" * 16777216, cwd="x" * 4096, params={"p": "x" * 1048567},
     )  # fmt: skip
     assert sql.look(task_id) == "AD"
 

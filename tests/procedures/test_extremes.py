@@ -95,23 +95,69 @@ def test_the_ends_of_the_numbers_are_numbers(sql: Sql) -> None:
 
 def test_large_values_travel_whole(sql: Sql, node: Node) -> None:
     megabytes = 'ü\\"\t' * 1_000_000
+    megabyte = megabytes[:400_000]
     arguments = ["true", *(str(number) for number in range(20_000))]
     task_id = sql.insert(
-        params={"p": megabytes}, env={"E": megabytes}, stdin=megabytes, command=arguments
+        params={"p": megabyte}, env={"E": megabyte}, stdin=megabytes, command=arguments
     )
     other = sql.insert()
     orders = node.sync().start
     assert [order.task_id for order in orders] == [task_id, other]
     assert orders[0].command == arguments
     assert orders[0].stdin == megabytes
-    assert orders[0].env == {"E": megabytes}
+    assert orders[0].env == {"E": megabyte}
     assert orders[0].params is not None
-    assert json.loads(orders[0].params) == {"p": megabytes}
+    assert json.loads(orders[0].params) == {"p": megabyte}
     node.report(task_id, output=megabytes, result=json.dumps(megabytes))
     assert sql.look(task_id, "state_id, output = stdin, result #>> '{}' = stdin") == (
         "CS", True, True,
     )  # fmt: skip
     node.report(other)
+
+
+def test_a_claim_takes_no_more_at_once_than_an_answer_can_hold(sql: Sql, node: Node) -> None:
+    tasks = [
+        sql.insert(stdin="\x01" * 6_000_000, worker_id=number % 2 or None) for number in range(4)
+    ]
+    small = sql.insert()
+    answer = node.sync(free=10)
+    assert [order.task_id for order in answer.start] == tasks[:3]
+    assert answer.wake_in == 0
+    answer = node.sync(free=7)
+    assert [order.task_id for order in answer.start] == [tasks[3], small]
+    assert answer.wake_in is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("command", "array_fill(repeat(chr(1), 1000), '{1040}')"),
+        ("params", "jsonb_build_object('p', repeat(chr(1), 170000))"),
+        ("params", "to_jsonb(array_fill(1e130000, '{8}'))"),
+        ("env", "jsonb_build_object('E', repeat(chr(1), 170000))"),
+    ],
+)
+def test_what_is_not_in_stdin_counts_too(sql: Sql, node: Node, column: str, value: str) -> None:
+    columns = {"state_id": "'AW'", "command": "'{true}'", column: value}
+    sql.run(
+        f"INSERT INTO long_task.task ({', '.join(columns)})"
+        f" SELECT {', '.join(columns.values())} FROM generate_series(1, 40)"
+    )
+    taken = len(node.claim(free=40))
+    assert 16 <= taken <= 20
+    assert len(node.claim(free=40 - taken)) == taken
+
+
+def test_the_longest_task_of_all_does_not_stop_its_group(sql: Sql, node: Node) -> None:
+    sql.run(
+        "INSERT INTO long_task.task (state_id, command, stdin, params, env, cwd)"
+        " SELECT 'AW', ARRAY[repeat(chr(1), 1048574)], repeat(chr(1), length),"
+        " jsonb_build_object('p', repeat(chr(1), 174760)),"
+        " jsonb_build_object('E', repeat(chr(1), 174760)), repeat(chr(1), 4096)"
+        " FROM unnest('{13000000,16777216}'::integer[]) AS length"
+    )
+    first, second = node.sync(free=2).start
+    assert (len(first.stdin or ""), len(second.stdin or "")) == (13_000_000, 16_777_216)
 
 
 def test_strange_texts_are_texts(sql: Sql, node: Node) -> None:

@@ -41,7 +41,8 @@ def test_a_claim_passes_by_a_row_that_a_person_holds_and_comes_back_for_it(
     person.run(hold, held)
     answer = node.sync()
     assert [order.task_id for order in answer.start] == [free]
-    assert answer.wake_in == PAUSE
+    # Once it looks at once, because the claim may have had no room for what is left.
+    assert (answer.wake_in, node.sync().wake_in) == (0, PAUSE)
     person.connection.rollback()
     assert node.claim() == [held]
 

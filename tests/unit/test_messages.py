@@ -81,6 +81,14 @@ def test_a_frame_may_be_empty() -> None:
     assert list(Decoder().feed(encode([]) + encode([Stop(1, 1)]))) == [Stop(1, 1)]
 
 
+@pytest.mark.parametrize("text", ["\x01", '"', "\\", "\x7f", "é", "☺", "😀"])
+def test_the_longest_claim_fits_into_a_frame(text: str) -> None:
+    """Whatever it is made of: 36 MiB are the most that procedure claim_tasks hands out."""
+    few, more = ([Start(1, 1, [text * n], None, {}, text * n, None, 1.0)] for n in (10, 1010))
+    growth = (len(encode(more)) - len(encode(few))) / (len((text * 2000).encode()))
+    assert growth * 36 * 1024 * 1024 < FRAME_LIMIT / 2
+
+
 def test_fields_with_a_default_may_be_left_out() -> None:
     frame = _frame(["Kill", [1, 2, "cancelled"]])
     assert list(Decoder().feed(frame)) == [Kill(1, 2, "cancelled", 0.0, None)]
