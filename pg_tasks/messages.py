@@ -23,6 +23,10 @@ no byte becomes more than six.
 """
 
 
+LEASE_LOST = "Lease lost"
+"""``Ended.reason`` of what was killed because the lease was over, whoever saw that first."""
+
+
 class Start(NamedTuple):
     """Start one process. To ``env`` the guardian adds PG_TASKS_RESULT, and below it its own."""
 

@@ -14,6 +14,7 @@ from pg_tasks.guardian.keeper import Keeper, Key
 from pg_tasks.guardian.kernel import BoottimeAlarm, boottime, signal_descriptor
 from pg_tasks.guardian.log import log
 from pg_tasks.messages import (
+    LEASE_LOST,
     Ended,
     Fence,
     Fenced,
@@ -140,8 +141,8 @@ class Loop:
             self._alarm.clear()
             self._dying |= self._keeper.attempts.keys()
             self._killed_by_fence = len(self._dying)
-            self._keeper.kill_all(KillAll("fenced", 0.0), now)
-        self._keeper.refuse_waiting("the lease had ended")
+            self._keeper.kill_all(KillAll(LEASE_LOST, 0.0), now)
+        self._keeper.refuse_waiting(LEASE_LOST)
 
     def _start_some(self) -> None:
         for _ in range(_STARTS):

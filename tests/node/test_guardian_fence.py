@@ -20,7 +20,7 @@ def test_past_the_deadline_everything_is_killed_without_grace(tmp_path: Path) ->
         tasks.append(rig.family("stays_with_daemon", 2, kill_grace=3600.0))
         rig.send(Fence(boottime() + 0.1))
         ends = [rig.ended(task) for task in tasks]
-        assert {(end.reason, end.signal) for end in ends} == {("fenced", signal.SIGKILL)}
+        assert {(end.reason, end.signal) for end in ends} == {("Lease lost", signal.SIGKILL)}
         assert rig.fenced() == Fenced(22)
         assert rig.alive(tasks[-1]) == []
 
@@ -50,7 +50,7 @@ def test_past_the_deadline_nothing_is_started_until_the_fence_is_pushed(tmp_path
         rig.send(Fence(boottime()))
         assert rig.fenced() == Fenced(0)
         refused = rig.run("touch", "started")
-        assert (refused.pid, refused.error) == (None, "the lease had ended")
+        assert (refused.pid, refused.error) == (None, "Lease lost")
         rig.send(Fence(boottime() + 3600))
         assert rig.run("true").exit_code == 0
         assert not (tmp_path / "started").exists()
@@ -63,7 +63,7 @@ def test_each_passing_of_a_deadline_is_told_once(tmp_path: Path) -> None:
             task = rig.start("sleep", "600")
             rig.ended(task)
             rig.wait(partial(_has_fences, rig.news, passed), "Fenced")
-        assert rig.run("true").error == "the lease had ended"
+        assert rig.run("true").error == "Lease lost"
         assert _fences(rig.news) == 3
 
 
@@ -80,7 +80,7 @@ def test_the_deadline_holds_while_the_node_is_frozen_and_reads_nothing(tmp_path:
         # Nothing is received here until the process is gone: this is the frozen node.
         _wait_for_end(pid)
         end = rig.ended(task)
-        assert end.reason == "fenced"
+        assert end.reason == "Lease lost"
 
 
 def test_a_guardian_that_was_frozen_past_a_pushed_deadline_kills_nothing(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_guardian_that_was_frozen_past_its_deadline_kills_when_it_wakes_up(
             wait_until(lambda: boottime() > deadline, describe="the deadline to pass")
         finally:
             os.kill(rig.link.pid, signal.SIGCONT)
-        assert rig.ended(task).reason == "fenced"
+        assert rig.ended(task).reason == "Lease lost"
 
 
 def _fences(news: Sequence[object]) -> int:
