@@ -3109,10 +3109,11 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
       'The other columns are written by its node.');
   END IF;
-  INSERT INTO long_task.worker_stop (worker_id, stop)
+  INSERT INTO long_task.worker_stop AS s (worker_id, stop)
   VALUES (NEW.id, COALESCE(NEW.stop, 0))
   ON CONFLICT (worker_id) DO UPDATE
-  SET stop = EXCLUDED.stop;
+  SET stop = COALESCE(NEW.stop, s.stop)
+  RETURNING s.stop INTO NEW.stop;
   PERFORM long_task.announce(NULL, NEW.id);
   RETURN NEW;
 END
@@ -3128,7 +3129,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:56fdbeaa36081c1431cc41810a7561b3', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:a0420dba263a9e9ea9efbc160e8085d6', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 

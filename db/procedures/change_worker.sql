@@ -51,10 +51,11 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
       'The other columns are written by its node.');
   END IF;
-  INSERT INTO long_task.worker_stop (worker_id, stop)
+  INSERT INTO long_task.worker_stop AS s (worker_id, stop)
   VALUES (NEW.id, COALESCE(NEW.stop, 0))
   ON CONFLICT (worker_id) DO UPDATE
-  SET stop = EXCLUDED.stop;
+  SET stop = COALESCE(NEW.stop, s.stop)
+  RETURNING s.stop INTO NEW.stop;
   PERFORM long_task.announce(NULL, NEW.id);
   RETURN NEW;
 END

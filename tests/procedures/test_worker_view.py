@@ -110,3 +110,10 @@ def test_statements_on_the_view_return_its_rows(sql: Sql, node: Node) -> None:
     assert sql.rows("INSERT INTO long_task.worker (id, stop) VALUES (2, 1) RETURNING id, stop") == [
         (2, 1)
     ]
+
+
+def test_a_row_without_a_stop_code_leaves_the_one_there_is(sql: Sql, node: Node) -> None:
+    sql.run("UPDATE long_task.worker SET stop = 1")
+    row = sql.row("INSERT INTO long_task.worker (id) VALUES (1) RETURNING id, stop")
+    assert row == (1, 1)
+    assert sql.value("SELECT stop FROM long_task.worker") == 1
