@@ -1505,9 +1505,6 @@ BEGIN
     RETURN 0;
   END IF;
 
-  -- For the trigger move_task: these UPDATEs are a schedule's. An attribute SET of this function would
-  -- need rights that the owner of the schema may not have.
-  PERFORM set_config('long_task.started_by', 'schedule', true);
   INSERT INTO long_task.task (
     name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
     kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
@@ -1520,8 +1517,10 @@ BEGIN
     AND t.shed_clone
   ORDER BY t.next_start;
 
+  -- 'due' tells the trigger move_task that a schedule writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
+    queued_by = 'due',
     state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
     worker_id = CASE
       WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
@@ -1534,7 +1533,6 @@ BEGIN
     END
   WHERE t.id = ANY (v_ids);
   GET DIAGNOSTICS v_fired = ROW_COUNT;
-  PERFORM set_config('long_task.started_by', '', true);
   RETURN v_fired;
 END
 $$;
@@ -1542,7 +1540,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:f1af444aef79d9c9e0b67d2a3e1828c9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:39def40d5188d2742791fb9f4b2f4113', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -1889,13 +1887,11 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_now        timestamptz := long_task.clock();
-  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
-  v_started_by text := CASE current_setting('long_task.started_by', true)
-    WHEN 'schedule' THEN 'schedule'
-    ELSE 'person'
-  END;
+  v_now         timestamptz := long_task.clock();
+  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
+  v_by_schedule boolean := NEW.queued_by = 'due';
 BEGIN
+  NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
       'Insert another task.');
@@ -1904,14 +1900,14 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
-      NEW.queued_by := v_started_by;
+      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -1982,6 +1978,7 @@ WHEN (
   AND (
     NEW.id <> OLD.id
     OR NEW.state_id <> OLD.state_id
+    OR NEW.queued_by <> OLD.queued_by
     OR NEW.start_after IS DISTINCT FROM OLD.start_after
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
@@ -1991,7 +1988,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:c55b177a395681fbe4895177b50dd8e2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:52596a695a773adb8a2516531cc3e7d6', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 

@@ -36,9 +36,6 @@ BEGIN
     RETURN 0;
   END IF;
 
-  -- For the trigger move_task: these UPDATEs are a schedule's. An attribute SET of this function would
-  -- need rights that the owner of the schema may not have.
-  PERFORM set_config('long_task.started_by', 'schedule', true);
   INSERT INTO long_task.task (
     name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
     kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
@@ -51,8 +48,10 @@ BEGIN
     AND t.shed_clone
   ORDER BY t.next_start;
 
+  -- 'due' tells the trigger move_task that a schedule writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
+    queued_by = 'due',
     state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
     worker_id = CASE
       WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
@@ -65,7 +64,6 @@ BEGIN
     END
   WHERE t.id = ANY (v_ids);
   GET DIAGNOSTICS v_fired = ROW_COUNT;
-  PERFORM set_config('long_task.started_by', '', true);
   RETURN v_fired;
 END
 $$;

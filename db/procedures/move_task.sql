@@ -12,13 +12,11 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_now        timestamptz := long_task.clock();
-  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
-  v_started_by text := CASE current_setting('long_task.started_by', true)
-    WHEN 'schedule' THEN 'schedule'
-    ELSE 'person'
-  END;
+  v_now         timestamptz := long_task.clock();
+  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
+  v_by_schedule boolean := NEW.queued_by = 'due';
 BEGIN
+  NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
       'Insert another task.');
@@ -27,14 +25,14 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
-      NEW.queued_by := v_started_by;
+      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -105,6 +103,7 @@ WHEN (
   AND (
     NEW.id <> OLD.id
     OR NEW.state_id <> OLD.state_id
+    OR NEW.queued_by <> OLD.queued_by
     OR NEW.start_after IS DISTINCT FROM OLD.start_after
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id

@@ -723,9 +723,6 @@ BEGIN
     RETURN 0;
   END IF;
 
-  -- For the trigger move_task: these UPDATEs are a schedule's. An attribute SET of this function would
-  -- need rights that the owner of the schema may not have.
-  PERFORM set_config('long_task.started_by', 'schedule', true);
   INSERT INTO long_task.task (
     name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
     kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
@@ -738,8 +735,10 @@ BEGIN
     AND t.shed_clone
   ORDER BY t.next_start;
 
+  -- 'due' tells the trigger move_task that a schedule writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
+    queued_by = 'due',
     state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
     worker_id = CASE
       WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
@@ -752,7 +751,6 @@ BEGIN
     END
   WHERE t.id = ANY (v_ids);
   GET DIAGNOSTICS v_fired = ROW_COUNT;
-  PERFORM set_config('long_task.started_by', '', true);
   RETURN v_fired;
 END
 $$;
@@ -974,13 +972,11 @@ CREATE FUNCTION long_task.move_task() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_now        timestamptz := long_task.clock();
-  -- Anybody can set this: only what the schema's own procedures set it to has a meaning.
-  v_started_by text := CASE current_setting('long_task.started_by', true)
-    WHEN 'schedule' THEN 'schedule'
-    ELSE 'person'
-  END;
+  v_now         timestamptz := long_task.clock();
+  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
+  v_by_schedule boolean := NEW.queued_by = 'due';
 BEGIN
+  NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
     PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
       'Insert another task.');
@@ -989,14 +985,14 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND v_started_by <> 'schedule' THEN
+  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
-      NEW.queued_by := v_started_by;
+      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -2407,7 +2403,7 @@ CREATE TRIGGER keep_deleted_attempt AFTER DELETE ON long_task.task FOR EACH ROW 
 
 CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.next_start IS DISTINCT FROM old.next_start) OR (new.shed_enabled <> old.shed_enabled)))) EXECUTE FUNCTION long_task.move_task();
+CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.next_start IS DISTINCT FROM old.next_start) OR (new.shed_enabled <> old.shed_enabled)))) EXECUTE FUNCTION long_task.move_task();
 
 GRANT USAGE ON SCHEMA long_task TO long_task_reader;
 GRANT USAGE ON SCHEMA long_task TO long_task_user;

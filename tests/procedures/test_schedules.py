@@ -201,7 +201,27 @@ def test_a_new_next_start_is_a_new_anchor(sql: Sql, node: Node) -> None:
 
 
 def test_the_settings_of_a_session_do_not_make_a_person_a_schedule(sql: Sql) -> None:
-    sql.run("SET LOCAL long_task.started_by = 'nobody'")
+    sql.run("SET LOCAL long_task.started_by = 'schedule'")
     task_id = sql.insert(state_id="DR")
     sql.change(task_id, state_id="AW")
     assert sql.look(task_id, "queued_by") == "person"
+
+
+def test_who_queued_it_is_told_each_time_anew(sql: Sql, node: Node, stopped: Clock) -> None:
+    task_id = _completed(sql, node)
+    sql.change(task_id, next_start=NOW, shed_period_id="SEC")
+    for attempt in (2, 3):
+        assert node.claim() == [task_id]
+        assert sql.look(task_id, "queued_by") == "schedule"
+        node.report(task_id, attempt)
+        stopped.advance(1)
+    sql.change(task_id, state_id="AW", next_start=None)
+    assert sql.look(task_id, "queued_by") == "person"
+
+
+def test_a_start_that_is_skipped_leaves_no_trace(sql: Sql, node: Node) -> None:
+    for clone in (True, False):
+        task_id = sql.insert(state_id="DR", next_start=NOW, shed_period_id="HOU", shed_clone=clone)
+        node.sync(free=0)
+        assert sql.look(task_id, "queued_by") == "person"
+        assert _seconds_to_next_start(sql, task_id) == 3600
