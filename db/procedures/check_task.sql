@@ -1,4 +1,4 @@
--- check_task: refuse a row that could never be run as it is written.
+-- check_task: refuse a row that could never be run as it is written, or that the system has to write.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
 --            plain rows, and the writes of the nodes' procedures, pass without a call.
@@ -20,16 +20,35 @@ DECLARE
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
   v_unit    interval;
   v_code    CONSTANT text := 'LT004';
+  v_system  text;
 BEGIN
-  IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
+  -- History and fences hang on these. 'due' is what fire_schedules writes.
+  IF TG_OP = 'UPDATE' THEN
+    v_system := CASE
+      WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
+      WHEN NEW.base_attempt <> OLD.base_attempt THEN 'base_attempt'
+      WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
+      WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
+      WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
+      WHEN NEW.started IS DISTINCT FROM OLD.started THEN 'started'
+      WHEN NEW.created <> OLD.created THEN 'created'
+    END;
+    IF v_system IS NOT NULL THEN
+      PERFORM long_task.refuse(v_code, format('%s of task %s is written by the system', v_system, OLD.id),
+        'Leave this column out of the UPDATE.');
+    END IF;
+  END IF;
+  -- The seconds are asked for too, because the node counts in them: of -1 year 361 days there are less than
+  -- none, though it compares as a day.
+  IF NEW.timeout <= interval '0' OR extract(epoch FROM NEW.timeout) <= 0 OR NEW.timeout > v_longest THEN
     PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
       'Give an interval such as ''5 minutes'', or null for no limit.');
   END IF;
-  IF NEW.kill_grace < interval '0' OR NEW.kill_grace > v_longest THEN
+  IF NEW.kill_grace < interval '0' OR extract(epoch FROM NEW.kill_grace) < 0 OR NEW.kill_grace > v_longest THEN
     PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
       'Give an interval such as ''10 seconds'', or null for the node''s setting.');
   END IF;
-  IF NEW.retry_delay < interval '0' OR NEW.retry_delay > v_longest THEN
+  IF NEW.retry_delay < interval '0' OR extract(epoch FROM NEW.retry_delay) < 0 OR NEW.retry_delay > v_longest THEN
     PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
       'Give an interval such as ''30 seconds''.');
   END IF;
@@ -136,6 +155,7 @@ WHEN (
   NEW.timeout IS NOT NULL
   OR NEW.kill_grace IS NOT NULL
   OR NEW.retry_delay NOT BETWEEN interval '0' AND interval '100 years'
+  OR date_part('epoch', NEW.retry_delay) < 0
   OR NEW.max_attempts < 1
   OR NEW.progress NOT BETWEEN 0 AND 1
   OR NEW.env IS NOT NULL
@@ -165,7 +185,8 @@ EXECUTE FUNCTION long_task.check_task();
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone,
-  concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone
+  concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone,
+  attempt, base_attempt, pinned, queued_by, ready_seq, started, created
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)

@@ -193,16 +193,35 @@ DECLARE
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
   v_unit    interval;
   v_code    CONSTANT text := 'LT004';
+  v_system  text;
 BEGIN
-  IF NEW.timeout <= interval '0' OR NEW.timeout > v_longest THEN
+  -- History and fences hang on these. 'due' is what fire_schedules writes.
+  IF TG_OP = 'UPDATE' THEN
+    v_system := CASE
+      WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
+      WHEN NEW.base_attempt <> OLD.base_attempt THEN 'base_attempt'
+      WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
+      WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
+      WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
+      WHEN NEW.started IS DISTINCT FROM OLD.started THEN 'started'
+      WHEN NEW.created <> OLD.created THEN 'created'
+    END;
+    IF v_system IS NOT NULL THEN
+      PERFORM long_task.refuse(v_code, format('%s of task %s is written by the system', v_system, OLD.id),
+        'Leave this column out of the UPDATE.');
+    END IF;
+  END IF;
+  -- The seconds are asked for too, because the node counts in them: of -1 year 361 days there are less than
+  -- none, though it compares as a day.
+  IF NEW.timeout <= interval '0' OR extract(epoch FROM NEW.timeout) <= 0 OR NEW.timeout > v_longest THEN
     PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
       'Give an interval such as ''5 minutes'', or null for no limit.');
   END IF;
-  IF NEW.kill_grace < interval '0' OR NEW.kill_grace > v_longest THEN
+  IF NEW.kill_grace < interval '0' OR extract(epoch FROM NEW.kill_grace) < 0 OR NEW.kill_grace > v_longest THEN
     PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
       'Give an interval such as ''10 seconds'', or null for the node''s setting.');
   END IF;
-  IF NEW.retry_delay < interval '0' OR NEW.retry_delay > v_longest THEN
+  IF NEW.retry_delay < interval '0' OR extract(epoch FROM NEW.retry_delay) < 0 OR NEW.retry_delay > v_longest THEN
     PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
       'Give an interval such as ''30 seconds''.');
   END IF;
@@ -2393,9 +2412,9 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone, attempt, base_attempt, pinned, queued_by, ready_seq, started, created ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR (octet_length(new.cwd) > 4096) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR (octet_length(new.cwd) > 4096) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.procedures.acting import Refusal, Sql
+from tests.procedures.acting import Node, Refusal, Sql
 
 
 class Bad(NamedTuple):
@@ -25,10 +25,14 @@ COMMAND = "Give a list of strings"
 BAD = [
     Bad("timeout", "'0'", "LT004", "timeout 00:00:00 is not between", INTERVAL),
     Bad("timeout", "'-5 s'", "LT004", "timeout -00:00:05 is not between", INTERVAL),
+    Bad("timeout", "'-1 year 361 days'", "LT004", "timeout -1 years +361 days is", INTERVAL),
+    Bad("timeout", "'1 year -361 days'", "LT004", "timeout 1 year -361 days is", INTERVAL),
     Bad("timeout", "'101 years'", "LT004", "timeout 101 years is not between", INTERVAL),
     Bad("kill_grace", "'-1 s'", "LT004", "kill_grace -00:00:01 is not", INTERVAL),
+    Bad("kill_grace", "'-1 year 361 days'", "LT004", "kill_grace -1 years +361 d", INTERVAL),
     Bad("kill_grace", "'101 years'", "LT004", "kill_grace 101 years is not", INTERVAL),
     Bad("retry_delay", "'-1 s'", "LT004", "retry_delay -00:00:01 is not", INTERVAL),
+    Bad("retry_delay", "'-1 year 361 days'", "LT004", "retry_delay -1 years +361", INTERVAL),
     Bad("retry_delay", "'101 years'", "LT004", "retry_delay 101 years is not", INTERVAL),
     Bad("max_attempts", "0", "LT004", "max_attempts 0 is less than 1", "One attempt"),
     Bad("max_attempts", "-1", "LT004", "max_attempts -1 is less than 1", "One attempt"),
@@ -169,3 +173,28 @@ def test_a_schedule_of_more_than_a_hundred_years_is_refused(
     )
     assert refusal.code == "LT007"
     assert refusal.message == f"a period of {count} {period} is longer than 100 years"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("attempt", "0"), ("attempt", "5"), ("base_attempt", "1"), ("pinned", "true"),
+        ("queued_by", "'schedule'"), ("ready_seq", "0"), ("started", "null"), ("created", "now()"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("state", ["AE", "CS", "AW"])
+def test_what_the_system_writes_is_refused_to_its_owner_too(
+    sql: Sql, node: Node, column: str, value: str, state: str
+) -> None:
+    task_id = sql.insert(max_attempts=2, retry_delay="0")
+    node.claim()
+    if state != "AE":
+        node.report(task_id, exit_code=1 if state == "AW" else 0)
+    sql.force(task_id, started="2030-01-01")
+    before = sql.whole(task_id)
+    refusal = sql.refusal(f"UPDATE long_task.task SET {column} = {value}")
+    assert (refusal.code, refusal.message) == (
+        "LT004", f"{column} of task {task_id} is written by the system",
+    )  # fmt: skip
+    assert sql.whole(task_id) == before
+    assert sql.run(f"UPDATE long_task.task SET {column} = {column}, name = 'same'") == 1

@@ -48,21 +48,13 @@ def test_a_schedule_that_is_due_is_not_checked_for_its_zone_again(sql: Sql, node
 
 
 def test_no_interval_can_stop_a_node(sql: Sql, node: Node) -> None:
-    values = [
-        "0",
-        "1 microsecond",
-        "100 years",
-        "1200 months",
-        "36000 days",
-        MIXED,
-        "-1 year 361 days",
-    ]
+    values = ["0", "1 microsecond", "100 years", "1200 months", "36000 days", MIXED]
     for value in values:
         sql.insert(kill_grace=value, retry_delay=value, max_attempts=2147483647)
     for value in set(values) - {"0", MIXED}:
         sql.insert(timeout=value)
     orders = node.sync(free=100).start
-    assert len(orders) == 12
+    assert len(orders) == 10
     node.sync(*(ended(order.task_id, exit_code=1, reason="timeout") for order in orders), free=0)
     assert sql.value("SELECT count(*) FROM long_task.task WHERE running_on IS NOT NULL") == 0
     # With forty failures behind them, the doubled delays would be beyond every interval.
