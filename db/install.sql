@@ -311,6 +311,12 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- because a row that a person has changed in an open transaction cannot be renewed by its node, and
 -- a lease that is not renewed ends in killed tasks. The view long_task.worker shows both as one row.
 
+-- Epochs of all workers, so that the epoch of a worker that was deleted never comes again.
+CREATE SEQUENCE long_task.worker_epoch;
+
+COMMENT ON SEQUENCE long_task.worker_epoch IS
+  'Numbers the holders of leases.';
+
 CREATE TABLE long_task.worker_lease (
   worker_id      integer     NOT NULL,
   group_id       integer     NOT NULL,
@@ -325,6 +331,7 @@ CREATE TABLE long_task.worker_lease (
   host           text,
   pid            integer,
   process        text,
+  connection     integer     NOT NULL DEFAULT 0,
   version        text,
   since          timestamptz,
   CONSTRAINT worker_lease_pkey PRIMARY KEY (worker_id),
@@ -346,6 +353,7 @@ COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that hol
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
 COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
 
@@ -434,7 +442,7 @@ COMMENT ON COLUMN long_task.worker_event.node_name IS 'The node that took it, or
 COMMENT ON COLUMN long_task.worker_event.task_count IS 'Attempts that were lost with the node.';
 COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:724c57c371b21fb4fd0b27f13ddfdc56', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:5b69c12c40ee097598cba83e3c14e13a', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -1629,8 +1637,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- heard of has a row that somebody holds, so call again.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.leave_worker(
-  p_worker_id integer,
-  p_epoch     bigint
+  p_worker_id  integer,
+  p_epoch      bigint,
+  p_connection integer
 )
 RETURNS boolean
 LANGUAGE plpgsql
@@ -1646,6 +1655,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
   FOR UPDATE;
   IF NOT FOUND THEN
@@ -1664,12 +1674,12 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_worker(integer, bigint) IS
+COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
   'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:e169f086529b4444415e44d547587245', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -1680,8 +1690,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
 -- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
--- held it (which asks when nothing of it runs any more), and to one that has seen on its own machine that the
--- holder and all its processes are dead (p_dead_process: the process of the lease as this call returned it).
+-- held it (which asks when nothing of it runs any more; not by a call that was left behind on its way when
+-- it had connected again, p_connection), and to one that has seen on its own machine that the holder and all
+-- its processes are dead (p_dead_process: the process of the lease as this call returned it).
 --
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
@@ -1696,6 +1707,7 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_host           text,
   p_pid            integer,
   p_process        text,
+  p_connection     integer,
   p_version        text,
   p_lease_duration double precision,
   p_recovery_delay double precision,
@@ -1714,6 +1726,7 @@ DECLARE
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
+  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -1743,7 +1756,7 @@ BEGIN
 
   v_over := long_task.lease_over_at(v_lease, long_task.session_start());
   IF v_lease.active AND v_over > v_now
-     AND v_lease.process IS DISTINCT FROM p_process
+     AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
     IF v_lease.group_id <> p_group_id THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
@@ -1776,10 +1789,11 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
+  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = l.epoch + 1,
+    epoch = v_epoch,
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -1789,6 +1803,7 @@ BEGIN
     host = p_host,
     pid = p_pid,
     process = p_process,
+    connection = p_connection,
     version = p_version,
     since = v_now
   WHERE l.worker_id = p_worker_id;
@@ -1797,16 +1812,16 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_lease.epoch + 1, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:ab84107d9224697c18dd80ea9bb72ea4', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:0b6409af7fa0a30ad856b5d0a8b9e75e', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -2277,6 +2292,54 @@ COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) I
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::procedures/renew_lease::pg_tasks
+
+-- renew_lease: renew a lease over a connection that is new.
+--
+-- Called by  a node that holds a worker and has connected again, before anything else.
+-- Locks      the worker's lease row
+-- Raises     LT001 lease lost
+--
+-- It touches no task, so that a table that is locked for hours costs no lease. From here on the calls that
+-- the node's earlier connections may have left behind on their way are refused; what they did before this
+-- call, the node finds when it compares (p_known of sync).
+-- SECURITY DEFINER: roles that run nodes write no table themselves.
+CREATE OR REPLACE FUNCTION long_task.renew_lease(
+  p_worker_id     integer,
+  p_epoch         bigint,
+  p_connection    integer,
+  p_lease_seconds double precision
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE long_task.worker_lease AS l
+  SET
+    locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+    connection = p_connection
+  WHERE l.worker_id = p_worker_id
+    AND l.epoch = p_epoch
+    AND l.connection < p_connection
+    AND l.active
+    AND l.locked_until > long_task.clock();
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) IS
+  'For nodes: renew the lease over a new connection, and refuse what earlier connections left behind.';
+
+REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
 -- schedule_time_after: the first start of an interval schedule after a given time.
@@ -2341,7 +2404,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -2365,7 +2428,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -2456,7 +2519,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:699d034d3db6352f099c780dd3eb8877', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:699d034d3db6352f099c780dd3eb8877', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/session_start::pg_tasks
 
@@ -2477,7 +2540,7 @@ $$;
 COMMENT ON FUNCTION long_task.session_start() IS
   'When this session was connected.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/session_start', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:3d4ad0eaeac6270296fe193a0c5d2319', 'sqlFile path=procedures/session_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/session_start', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:3d4ad0eaeac6270296fe193a0c5d2319', 'sqlFile path=procedures/session_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -2489,6 +2552,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --            the lease rows of failed workers, which are passed over if somebody holds them.
 -- Raises     LT001 lease lost
 --
+-- p_connection    number of the node's connection: a call of an earlier one is refused, which may have been
+--                 left behind on its way and would claim tasks that nobody starts
 -- p_reports       ended attempts, as finish_attempts takes them
 -- p_free_slots    how many processes may be started
 -- p_lease_seconds renew the lease for so long from now; null: leave it
@@ -2506,6 +2571,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
   p_epoch         bigint,
+  p_connection    integer,
   p_reports       json,
   p_free_slots    integer,
   p_running       integer,
@@ -2532,6 +2598,7 @@ BEGIN
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
     AND l.epoch = p_epoch
+    AND l.connection = p_connection
     AND l.active
     AND l.locked_until > long_task.clock()
   FOR NO KEY UPDATE;
@@ -2587,12 +2654,12 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) IS
+COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) IS
   'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
-REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:12bf3900183c2c5df39f8b9571dd205f', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:334c90dbdd5cfb95537d19f6301e8497', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -2608,7 +2675,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_task long_task.task;
+  v_task  long_task.task;
+  v_ended timestamptz;
 BEGIN
   SELECT t.* INTO v_task
   FROM long_task.task AS t
@@ -2618,7 +2686,15 @@ BEGIN
       'Its history may still be in long_task.task_run.');
   END IF;
 
+  SELECT l.locked_until INTO v_ended
+  FROM long_task.worker_lease AS l
+  WHERE l.worker_id = v_task.running_on
+    AND (NOT l.active OR l.locked_until <= long_task.clock());
+
   RETURN CASE
+    WHEN v_ended IS NOT NULL THEN
+      format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
+        v_task.running_on, v_task.attempt, v_ended)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
     WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
@@ -2657,7 +2733,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:d840b6b845e53ca9e35d3ee5ea2959f4', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:515ed05bee1f43b443bb46c64b479305', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -2733,7 +2809,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -2771,7 +2847,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -2843,7 +2919,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -2886,7 +2962,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -2926,7 +3002,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -2968,7 +3044,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -3070,7 +3146,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -3147,7 +3223,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:a0420dba263a9e9ea9efbc160e8085d6', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:a0420dba263a9e9ea9efbc160e8085d6', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -3230,9 +3306,10 @@ TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
-  long_task.lock_worker(integer, integer, integer, text, text, integer, text, text, double precision, double precision, json, text),
-  long_task.sync(integer, bigint, json, integer, integer, double precision, bigint[]),
-  long_task.leave_worker(integer, bigint)
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text),
+  long_task.renew_lease(integer, bigint, integer, double precision),
+  long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]),
+  long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:1e3f041421212170d69e9ddedba00230', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:51c196202716075681c05aed8dab7d3d', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
