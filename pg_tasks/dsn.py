@@ -23,6 +23,9 @@ _PLACES = {
 }
 """The variables that name a database.  PGUSER alone does not: many set it in their profile."""
 
+_LISTS = ("host", "hostaddr", "port")
+"""The parameters that may name several servers, each as many as the others, or one port for all."""
+
 _ORDER = ("host", "hostaddr", "port", "dbname", "user")
 """What people look for first."""
 
@@ -65,6 +68,24 @@ def safe_dsn(dsn: str) -> str:
     names = [*first, *sorted(parameters.keys() - set(first))]
     shown = {key: "***" if _tells(key, parameters[key]) else parameters[key] for key in names}
     return str(make_dsn(**shown))
+
+
+def rotated(dsn: str, turns: int) -> str:
+    """``dsn`` with its hosts in another order: the first ``turns`` of them come last.
+
+    libpq goes on to the next host by itself when one refuses, but not when one says nothing:
+    a limit of time ends the whole try, and without this the next one would begin with it again.
+    """
+    parameters = read_dsn(dsn)
+    lists = {name: parameters[name].split(",") for name in _LISTS if name in parameters}
+    size = max((len(values) for values in lists.values()), default=1)
+    if size == 1 or turns % size == 0:
+        return dsn
+    for name, values in lists.items():
+        if len(values) == size:
+            at = turns % size
+            parameters[name] = ",".join([*values[at:], *values[:at]])
+    return str(make_dsn(**parameters))
 
 
 def psql_call(dsn: str, environment: Mapping[str, str]) -> PsqlCall:

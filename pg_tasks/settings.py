@@ -67,6 +67,11 @@ class Settings:
         "the database (default: where libpq's PGHOST, PGPORT, PGDATABASE or PGSERVICE point,"
         " else an embedded PostgreSQL)",
     )
+    listen_dsn: str | None = _setting(
+        Kind.DSN,
+        None,
+        "where to listen, past the pooler, if dsn leads through one in transaction mode",
+    )
     data_dir: Path | None = _setting(
         Kind.PATH,
         None,
@@ -159,7 +164,7 @@ class Settings:
 
     def __repr__(self) -> str:
         parts = (
-            f"{name}={safe_dsn(value)!r}" if name == "dsn" and value else f"{name}={value!r}"
+            f"{name}={safe_dsn(value)!r}" if _is_dsn(name) and value else f"{name}={value!r}"
             for name, value in ((name, getattr(self, name)) for name in SPECS)
         )
         return f"Settings({', '.join(parts)})"
@@ -228,20 +233,25 @@ def _from_command_line(overrides: Mapping[str, object]) -> Iterator[Given]:
                 hint=f"did you mean {option(meant)}?" if meant else None,
             )
         if value is not None:
-            if name == "dsn":
-                _refuse_secrets(str(value))
+            if _is_dsn(name):
+                _refuse_secrets(name, str(value))
             yield Given(option(name), name, value)
 
 
-def _refuse_secrets(dsn: str) -> None:
+def _is_dsn(name: str) -> bool:
+    return SPECS[name].metadata["kind"] is Kind.DSN
+
+
+def _refuse_secrets(name: str, dsn: str) -> None:
     try:
         secrets = secrets_of(dsn)
     except ValueError:
         return  # said with its source when the value is parsed
     if secrets:
         raise SettingsError(
-            f"--dsn carries a {secrets[0]}, and every user of the machine can read a command line",
-            hint="use PG_TASKS_DSN, the configuration file or ~/.pgpass",
+            f"{option(name)} carries a {secrets[0]},"
+            " and every user of the machine can read a command line",
+            hint=f"use {PREFIX}{name.upper()}, the configuration file or ~/.pgpass",
         )
 
 

@@ -5,6 +5,7 @@
 # postgresql-NN-plpgsql-check finds a misspelt column inside a function body
 # libfaketime                 sets the wall clock of one process
 # iproute2                    makes a network that can be cut
+# pgbouncer                   a pooler between nodes and database
 set -euo pipefail
 
 installed() {
@@ -17,7 +18,7 @@ available() {
 
 missing_of() {
   local package
-  for package in "postgresql-$1" "postgresql-$1-plpgsql-check" libfaketime iproute2; do
+  for package in "postgresql-$1" "postgresql-$1-plpgsql-check" libfaketime iproute2 pgbouncer; do
     installed "$package" || echo "$package"
   done
 }
@@ -42,4 +43,4 @@ for version in 15 16 17; do
   break
 done
 tail -n 5 "$log" >&2
-echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check, libfaketime and iproute2" >&2
+echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check, libfaketime, iproute2 and pgbouncer" >&2

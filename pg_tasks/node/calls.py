@@ -88,20 +88,47 @@ class Synced(NamedTuple):
 Row: TypeAlias = Sequence[Any]
 
 
-def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
-    """Prepare a connection: its limits, its channels; asks for the version of the schema.
+_VERSION = (
+    "SELECT version, oldest_node, current_setting('server_encoding')"
+    " FROM long_task.schema_version()"
+)
 
-    The limits stay below ``call_timeout``, so that a call that waits too long is ended by the
-    server, and no connection is left hanging there.
-    """
+
+def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
+    """Prepare a connection: its limits, its channels; asks for the version of the schema."""
+    limits = _limits(call_timeout, local=False)
+    listening = _listening(worker_id, group_id)
+    return Call(f"{limits.sql}; {listening}; {_VERSION}", limits.values)
+
+
+def greet_pooled() -> Call:
+    """Ask for the version of the schema, and leave nothing behind in the session."""
+    return Call(_VERSION)
+
+
+def limited(call: Call, call_timeout: float) -> Call:
+    """``call`` with its limits, which end with its transaction."""
+    limits = _limits(call_timeout, local=True)
+    return Call(f"{limits.sql}; {call.sql}", (*limits.values, *call.values))
+
+
+def listen(worker_id: int, group_id: int) -> Call:
+    """Listen, on a connection that does nothing else."""
+    return Call(f"{_listening(worker_id, group_id)}; SELECT true")
+
+
+def _limits(call_timeout: float, *, local: bool) -> Call:
+    """They stay below ``call_timeout``, so that a call that waits too long is ended by the server,
+    and no connection is left hanging there."""
     return Call(
-        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
-        " set_config('client_min_messages', 'warning', false);"
-        f' LISTEN "{group_channel(group_id)}"; LISTEN "{worker_channel(worker_id)}";'
-        " SELECT version, oldest_node, current_setting('server_encoding')"
-        " FROM long_task.schema_version()",
-        (f"{int(call_timeout * 900)}ms", f"{int(call_timeout * 500)}ms"),
+        "SELECT set_config('statement_timeout', %s, %s), set_config('lock_timeout', %s, %s),"
+        " set_config('client_min_messages', 'warning', %s)",
+        (f"{int(call_timeout * 900)}ms", local, f"{int(call_timeout * 500)}ms", local, local),
     )
+
+
+def _listening(worker_id: int, group_id: int) -> str:
+    return f'LISTEN "{group_channel(group_id)}"; LISTEN "{worker_channel(worker_id)}"'
 
 
 def group_channel(group_id: int) -> str:

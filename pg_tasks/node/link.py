@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
-from pg_tasks.dsn import safe_dsn
+from pg_tasks.dsn import rotated, safe_dsn
 from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
 from pg_tasks.node.calls import Call, Row
 from pg_tasks.schema_version import check_version
@@ -56,13 +56,15 @@ class Link:
         self._connection: psycopg2.extensions.connection | None = None
         self._cursor: psycopg2.extensions.cursor | None = None
         self._mask = 0
+        self._turns = 0
         self.phase = Phase.CLOSED
         self.deadline: float | None = None
 
     def open(self, now: float) -> None:
         """Begin to connect. Raises DatabaseAway."""
         try:
-            self._connection = psycopg2.connect(self._dsn, async_=True, **self._options)
+            dsn = rotated(self._dsn, self._turns)
+            self._connection = psycopg2.connect(dsn, async_=True, **self._options)
         except psycopg2.Error as error:
             raise DatabaseAway(self._no_connection(_text(error))) from error
         self._mask = select.POLLOUT
@@ -98,6 +100,7 @@ class Link:
                 phase = self.phase
                 self.close()
                 if phase is Phase.CONNECTING:
+                    self._turns += 1
                     raise DatabaseAway(self._no_connection("no answer in time"))
                 raise DatabaseAway("no answer in time")
             return None

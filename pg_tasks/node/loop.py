@@ -28,6 +28,7 @@ from pg_tasks.log import event
 from pg_tasks.messages import Ended, Fence, Fenced, KillAll, News, Started
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
+from pg_tasks.node.ear import Ear
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.remains import judge, kill_all, name_process
@@ -85,10 +86,12 @@ class Node:
                 call_limit,
                 settings.kill_grace,
                 settings.completion_grace,
+                pooled=settings.listen_dsn is not None,
             ),
             Backoff(0.1, 5.0, random.random),
             Standby(settings.worker_id, settings.lease_renewal, judge),
         )
+        self._ear = _ear(settings, call_limit) if settings.listen_dsn is not None else None
         # Sockets, not bare descriptors: a late ``stop`` cannot hit somebody else's.
         self._stop_read, self._stop_write = socket.socketpair()
         self._stop_read.setblocking(False)
@@ -112,6 +115,8 @@ class Node:
                         self._turn()
             finally:
                 self._link.close()
+                if self._ear is not None:
+                    self._ear.link.close()
                 self._guardian.close()
                 self._stop_read.close()
                 self._stop_write.close()
@@ -136,6 +141,8 @@ class Node:
             self._deliver()
             now = boottime()
             self._session.turn(now)
+            if self._ear is not None:
+                self._ear.turn(now)
             if self._end_at is not None and now >= self._end_at:
                 self._end_tasks(None)
             self._deliver()
@@ -157,9 +164,8 @@ class Node:
         poll.register(
             guardian, select.POLLIN | (select.POLLOUT if self._guardian.wants_write else 0)
         )
-        database = self._link.fileno() if self._link.phase is not Phase.CLOSED else -1
-        if database >= 0:
-            poll.register(database, self._link.mask)
+        database = _register(poll, self._link)
+        ear = _register(poll, self._ear.link) if self._ear is not None else -1
         ready = {fd for fd, _ in poll.poll(self._patience())}
         if self._stop_read.fileno() in ready:
             self._hear_stop()
@@ -167,10 +173,14 @@ class Node:
             self._hear_guardian()
         if database in ready:
             self._session.advance(boottime())
+        if self._ear is not None and ear in ready:
+            now = boottime()
+            self._session.hear(self._ear.advance(now), now)
 
     def _patience(self) -> float | None:
         """Milliseconds until something is due; None: nothing is."""
-        times = [time for time in (self._session.wake_at(), self._end_at) if time is not None]
+        ear = self._ear.wake_at() if self._ear is not None else None
+        times = [time for time in (self._session.wake_at(), ear, self._end_at) if time is not None]
         # Rounded up by poll(2) to a whole millisecond, so that a time has come when it wakes.
         return max(min(times) - boottime(), 0.0) * 1000 + 0.5 if times else None
 
@@ -261,3 +271,19 @@ class Node:
         finally:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
+
+
+def _register(poll: "select.poll", link: Link) -> int:
+    """The descriptor to wait for; -1: there is no connection."""
+    if link.phase is Phase.CLOSED:
+        return -1
+    poll.register(link.fileno(), link.mask)
+    return link.fileno()
+
+
+def _ear(settings: Settings, call_limit: float) -> Ear:
+    assert settings.listen_dsn is not None
+    name = f"pg_tasks listener {settings.worker_id}"
+    link = Link(settings.listen_dsn, name, settings.connect_timeout, call_limit)
+    backoff = Backoff(0.1, 5.0, random.random)
+    return Ear(link, settings.worker_id, settings.group_id, backoff)

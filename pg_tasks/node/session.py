@@ -18,7 +18,7 @@ from pg_tasks.node import calls
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Attend, Call, Identity, Locked, Order, Row, Synced
 from pg_tasks.node.lease import Lease, Terms, granted
-from pg_tasks.node.link import Link, Phase
+from pg_tasks.node.link import Hints, Link, Phase
 from pg_tasks.node.orders import attend_request, start_request
 from pg_tasks.node.roster import Key, Roster, without_process
 from pg_tasks.node.standby import Standby
@@ -50,6 +50,8 @@ class Rules(NamedTuple):
     call_timeout: float
     kill_grace: float
     completion_grace: float
+    pooled: bool = False
+    """Whether calls go through a pooler that has no sessions; then somebody else listens."""
 
 
 class Session:
@@ -181,11 +183,15 @@ class Session:
         asked, call = self._next_call(now)
         if call is not None:
             self._asked, self._asked_at = asked, now
+            if self._rules.pooled:
+                call = calls.limited(call, self._rules.call_timeout)
             self._link.ask(call, now)
 
     def _next_call(self, now: float) -> tuple[Asked | None, Call | None]:
         me, roster, lease = self._identity, self._roster, self.lease
         if not self._greeted:
+            if self._rules.pooled:
+                return Asked.GREET, calls.greet_pooled()
             return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
         if lease is not None:
             if not self._registered:
@@ -243,14 +249,17 @@ class Session:
 
     def _advance(self, now: float) -> None:
         row = self._link.advance(now)
-        hints = self._link.take_hints(self._worker_channel)
+        self.hear(self._link.take_hints(self._worker_channel), now)
+        if row is not None:
+            self._on_answer(row, now)
+
+    def hear(self, hints: Hints, now: float) -> None:
+        """Something has happened that may be this node's business."""
         # Work for the group is nothing to a node without a free slot: it asks when one is free.
         if hints.worker or (hints.group and self._roster.free and not self._is_leaving):
             self._hinted = True
         if hints.worker:
             self._standby.hurry(now)
-        if row is not None:
-            self._on_answer(row, now)
 
     def _on_answer(self, row: Row, now: float) -> None:
         asked, self._asked = self._asked, None

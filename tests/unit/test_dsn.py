@@ -2,7 +2,7 @@
 
 import pytest
 
-from pg_tasks.dsn import dsn_of_environment, psql_call, read_dsn, safe_dsn
+from pg_tasks.dsn import dsn_of_environment, psql_call, read_dsn, rotated, safe_dsn
 
 SECRET = "hunter2"
 
@@ -73,3 +73,27 @@ def test_each_variable_that_names_a_place_is_enough(variable: str) -> None:
 
 def test_a_user_alone_or_an_empty_variable_names_no_database() -> None:
     assert dsn_of_environment({"PGUSER": "u", "PGPASSFILE": "/f", "PGHOST": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "turns", "first", "port"),
+    [
+        ("host=a,b,c dbname=d", 0, "a,b,c", None),
+        ("host=a,b,c dbname=d", 1, "b,c,a", None),
+        ("host=a,b,c dbname=d", 5, "c,a,b", None),
+        ("host=a,b port=1,2", 1, "b,a", "2,1"),
+        ("host=a,b port=5", 1, "b,a", "5"),
+        ("postgresql://u:p@a:1,b:2/d?target_session_attrs=read-write", 1, "b,a", "2,1"),
+        ("host=a", 3, "a", None),
+    ],
+)
+def test_a_host_that_says_nothing_is_not_always_the_first(
+    dsn: str, turns: int, first: str, port: str | None
+) -> None:
+    found = read_dsn(rotated(dsn, turns))
+    assert (found["host"], found.get("port")) == (first, port)
+    assert {**found, "host": "", "port": ""} == {**read_dsn(dsn), "host": "", "port": ""}
+
+
+def test_a_dsn_without_hosts_has_nothing_to_rotate() -> None:
+    assert rotated("dbname=d", 1) == "dbname=d"

@@ -7,7 +7,7 @@ import pytest
 
 from pg_tasks.messages import Ended
 from pg_tasks.node import calls
-from pg_tasks.node.calls import Attend, Order
+from pg_tasks.node.calls import Attend, Call, Order
 
 END = Ended(
     task_id=7, attempt=2, pid=99, exit_code=3, signal=None, core_dumped=False, reason=None,
@@ -92,8 +92,11 @@ def test_values_never_become_part_of_the_statement() -> None:
 
 
 def test_the_limits_of_the_server_are_below_the_patience_of_the_node() -> None:
-    statement, lock = calls.greet(1, 0, 10.0).values
-    assert (statement, lock) == ("9000ms", "5000ms")
+    for_good = ("9000ms", False, "5000ms", False, False)
+    assert calls.greet(1, 0, 10.0).values == for_good
+    limited = calls.limited(Call("SELECT %s", (7,)), 10.0)
+    assert limited.values == ("9000ms", True, "5000ms", True, True, 7)
+    assert limited.sql.endswith("; SELECT %s")
 
 
 def test_a_node_listens_to_its_group_and_to_its_worker() -> None:

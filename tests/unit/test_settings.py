@@ -58,6 +58,7 @@ def test_the_environment_is_over_the_file_and_the_command_line_over_both(tmp_pat
 def test_every_setting_can_come_from_each_of_the_three_sources(name: str, tmp_path: Path) -> None:
     text = {
         "dsn": "host=a dbname=b",
+        "listen_dsn": "host=a dbname=b",
         "log_level": "debug",
         "node_name": "n1",
         "lease_duration": "31",
