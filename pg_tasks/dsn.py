@@ -76,16 +76,22 @@ def rotated(dsn: str, turns: int) -> str:
     libpq goes on to the next host by itself when one refuses, but not when one says nothing:
     a limit of time ends the whole try, and without this the next one would begin with it again.
     """
-    parameters = read_dsn(dsn)
-    lists = {name: parameters[name].split(",") for name in _LISTS if name in parameters}
-    size = max((len(values) for values in lists.values()), default=1)
-    if size == 1 or turns % size == 0:
+    size = count_hosts(dsn)
+    at = turns % size
+    if at == 0:
         return dsn
-    for name, values in lists.items():
+    parameters = read_dsn(dsn)
+    for name in _LISTS:
+        values = parameters.get(name, "").split(",")
         if len(values) == size:
-            at = turns % size
             parameters[name] = ",".join([*values[at:], *values[:at]])
     return str(make_dsn(**parameters))
+
+
+def count_hosts(dsn: str) -> int:
+    """How many servers ``dsn`` names; 1 if it leaves that to libpq's variables."""
+    parameters = read_dsn(dsn)
+    return max(len(parameters.get(name, "").split(",")) for name in _LISTS)
 
 
 def psql_call(dsn: str, environment: Mapping[str, str]) -> PsqlCall:

@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
-from pg_tasks.dsn import rotated, safe_dsn
+from pg_tasks.dsn import count_hosts, rotated, safe_dsn
 from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
 from pg_tasks.node.calls import Call, Row
 from pg_tasks.schema_version import check_version
@@ -56,9 +56,15 @@ class Link:
         self._connection: psycopg2.extensions.connection | None = None
         self._cursor: psycopg2.extensions.cursor | None = None
         self._mask = 0
+        self._hosts = count_hosts(dsn)
         self._turns = 0
         self.phase = Phase.CLOSED
         self.deadline: float | None = None
+
+    @property
+    def has_untried_host(self) -> bool:
+        """Whether all that failed so far is that some hosts of several said nothing."""
+        return 0 < self._turns < self._hosts
 
     def open(self, now: float) -> None:
         """Begin to connect. Raises DatabaseAway."""

@@ -31,7 +31,7 @@ from pg_tasks.node.calls import Identity
 from pg_tasks.node.ear import Ear
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
-from pg_tasks.node.remains import judge, kill_all, name_process
+from pg_tasks.node.remains import judge, kill_remains, name_process
 from pg_tasks.node.roster import Roster, without_process
 from pg_tasks.node.session import Rules, Session
 from pg_tasks.node.standby import Standby
@@ -90,6 +90,7 @@ class Node:
             ),
             Backoff(0.1, 5.0, random.random),
             Standby(settings.worker_id, settings.lease_renewal, judge),
+            kill_remains,
         )
         self._ear = _ear(settings, call_limit) if settings.listen_dsn is not None else None
         # Sockets, not bare descriptors: a late ``stop`` cannot hit somebody else's.
@@ -104,8 +105,7 @@ class Node:
 
         Raises PgTasksError when the database cannot be used in the first place.
         """
-        if killed := kill_all():
-            event(logger, logging.WARNING, "remains_killed", processes=killed)
+        kill_remains()
         with self._run_dir() as run_dir:
             self._guardian_config = self._config(run_dir)
             self._guardian = GuardianLink.start(self._guardian_config)

@@ -5,6 +5,7 @@ is in its worker's lease, and the directory in its guardian's arguments and in t
 its tasks carries it too (``run_dir``). Nodes of other boots and namespaces cannot be judged here.
 """
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from signal import SIGKILL
 
 from pg_tasks import run_dir
 from pg_tasks.guardian.tree import Process, ProcessTree
+from pg_tasks.log import event
+
+logger = logging.getLogger(__name__)
 
 
 class Proof(Enum):
@@ -45,14 +49,17 @@ def judge(process: str) -> Proof:
     return Proof.DYING if _kill(tree, {name}) else Proof.DEAD
 
 
-def kill_all() -> int:
+def kill_remains() -> int:
     """Kill the processes of all dead nodes of this machine whose guardians are dead too.
 
     Returns how many. They are the ones that can be read: those of this account, or for root all.
     """
     tree = ProcessTree()
-    names = {name for _, name in _tasks(tree)}
-    return _kill(tree, {name for name in names - _guardians(tree) if run_dir.is_dead(name, tree)})
+    names = {name for _, name in _tasks(tree) if run_dir.is_dead(name, tree)}
+    killed = _kill(tree, names - _guardians(tree)) if names else 0
+    if killed:
+        event(logger, logging.WARNING, "remains_killed", processes=killed)
+    return killed
 
 
 def _kill(tree: ProcessTree, names: set[str]) -> int:

@@ -65,13 +65,16 @@ class Session:
         rules: Rules,
         backoff: Backoff,
         standby: Standby,
+        kill_remains: Callable[[], int],
     ) -> None:
+        """``kill_remains``: ends what dead nodes of this machine have left behind."""
         self._link = link
         self._roster = roster
         self._identity = identity
         self._rules = rules
         self._backoff = backoff
         self._standby = standby
+        self._kill_remains = kill_remains
         self._worker_channel = calls.worker_channel(identity.worker_id)
         self._asked: Asked | None = None
         self._asked_at = 0.0
@@ -84,6 +87,7 @@ class Session:
         self._dismissed = False
         self._open_at = 0.0
         self._leave_at = 0.0
+        self._watch_at: float | None = None
         self._sync_at: float | None = None
         self._retry_at: float | None = None
         self.outbox: list[Request] = []
@@ -168,7 +172,7 @@ class Session:
         self._asked = None
         self._registered = self._compared = False
         self._roster.take_back()
-        if not (self._proven or usable):
+        if not (self._proven or usable or self._link.has_untried_host):
             raise error
         wait = self._backoff.wait()
         self._open_at = now + wait
@@ -235,6 +239,9 @@ class Session:
         roster = self._roster
         # At each renewal too: whatever goes wrong, no attempt of ours stays without a process.
         renews = now >= lease.renew_at
+        if self._watch_at is not None and now >= self._watch_at:
+            # This call may give tasks of a failed worker back, whose node was perhaps a neighbour.
+            self._kill_remains()
         return calls.sync(
             self._identity.worker_id,
             lease.epoch,
@@ -343,8 +350,10 @@ class Session:
     def _renewed(self, lease: Lease, watch_in: float | None, now: float) -> Lease:
         """Renewed again in time to see to it that a failed worker's tasks are given back."""
         renewed = granted(lease.epoch, self._asked_at, self._rules.terms)
-        watch_at = renewed.renew_at if watch_in is None else now + watch_in
-        return renewed._replace(renew_at=min(renewed.renew_at, watch_at))
+        self._watch_at = None if watch_in is None else now + watch_in
+        if self._watch_at is None:
+            return renewed
+        return renewed._replace(renew_at=min(renewed.renew_at, self._watch_at))
 
     def _heed(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""

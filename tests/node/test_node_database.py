@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -342,3 +343,17 @@ def test_a_node_that_finds_rows_of_its_worker_locked_waits_for_them_instead_of_g
         second.says("somebody's open transaction")
     second.serves()
     assert tasks.ended(task).error == "Worker failed"
+
+
+def test_a_host_that_says_nothing_does_not_keep_a_node_from_the_next_one(
+    launch: StartNode, tasks: Tasks, database: Database
+) -> None:
+    place = psycopg2.extensions.parse_dsn(database.dsn)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = psycopg2.extensions.make_dsn(
+            database.dsn,
+            host=f"127.0.0.1,{place['host']}",
+            port=f"{silent.getsockname()[1]},{place['port']}",
+        )
+        launch(dsn=dsn, connect_timeout=1).serves()
+        assert tasks.ended(tasks.add(["true"])).state_id == "CS"

@@ -113,6 +113,21 @@ def test_a_drained_worker_goes_on_with_the_node_that_stands_by(
     assert tasks.ended(tasks.add(["true"])).state_id == "CS"
 
 
+def test_a_node_ends_what_its_dead_neighbour_has_left_before_it_gives_the_tasks_back(
+    start_node: StartNode, tasks: Tasks, tmp_path: Path
+) -> None:
+    first, second = start_node(1, 0, 1, **SHORT_LEASE), start_node(2, 1, 1, **SHORT_LEASE)
+    task = tasks.add(program("tree", "stubborn", tmp_path))
+    wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) >= 5)
+    node, guardian = psutil.Process(first.pid), first.guardian()
+    guardian.suspend()
+    node.kill()
+    guardian.kill()
+    assert tasks.ended(task).error == "Worker failed"
+    assert first.tasks() == []
+    assert second.process.poll() is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [

@@ -26,6 +26,7 @@ class PlayedLink:
     def __init__(self) -> None:
         self.phase = Phase.CLOSED
         self.deadline: float | None = None
+        self.has_untried_host = False
         self.database = "played"
         self.asked: list[Call] = []
         self.heard = Hints(group=False, worker=False)
@@ -60,13 +61,18 @@ class Played:
         backoff = Backoff(1.0, 8.0, lambda: 0.0)
         standby = Standby(IDENTITY.worker_id, RULES.terms.renewal, self._judge)
         self.session = Session(
-            cast(Link, self.link), self.roster, IDENTITY, RULES, backoff, standby
+            cast(Link, self.link), self.roster, IDENTITY, RULES, backoff, standby, self._clear
         )
+        self.cleared = 0
         self.now = 100.0
         self.proof = Proof.NONE
 
     def _judge(self, process: str) -> Proof:
         return self.proof
+
+    def _clear(self) -> int:
+        self.cleared += 1
+        return 0
 
     def turn(self) -> Call | None:
         """One turn; what was asked in it."""
@@ -426,3 +432,35 @@ def test_later_trouble_is_met_with_longer_and_longer_waits(serving: Played) -> N
         serving.turn()
         ask(serving, "LISTEN")
     assert waits == [1.0, 2.0, 4.0]
+
+
+def test_a_node_looks_after_the_others_when_the_next_lease_may_be_lost(played: Played) -> None:
+    connect(played)
+    played.answer((7, None, None, None))
+    call = ask(played, "sync")
+    assert call.values[6] == 30, "the first call renews, to learn of the others"
+    played.synced(watch_in=4.0)
+    assert played.session.wake_at() == played.now + 4
+    assert played.cleared == 0
+    played.now += 4
+    assert ask(played, "sync").values[6] == 30
+    assert played.cleared == 1
+    played.synced(watch_in=60.0)
+    played.now += 10
+    ask(played, "sync")
+    assert played.cleared == 1
+
+
+def test_a_host_that_says_nothing_is_no_reason_to_give_up_while_there_are_others(
+    played: Played,
+) -> None:
+    played.turn()
+    ask(played, "LISTEN")
+    played.link.has_untried_host = True
+    played.answer(DatabaseAway("no answer in time"))
+    played.link.has_untried_host = False
+    played.now += 60
+    played.turn()
+    ask(played, "LISTEN")
+    with pytest.raises(DatabaseAway):
+        played.answer(DatabaseAway("no answer in time"))
