@@ -799,6 +799,28 @@ $$;
 
 COMMENT ON FUNCTION long_task.keep_deleted_attempt() IS 'Trigger: have the processes of deleted tasks killed.';
 
+CREATE FUNCTION long_task.keep_ids_unique() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_next bigint;
+BEGIN
+  SELECT s.last_value + s.is_called::integer INTO v_next
+  FROM long_task.task_id_seq AS s;
+  IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
+
 CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN (GREATEST((p_lease).locked_until, (p_judge_since + (p_lease).lease_duration)) + (p_lease).recovery_delay);
@@ -2420,6 +2442,8 @@ CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((n
 
 CREATE TRIGGER keep_deleted_attempt AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.running_on IS NOT NULL)) EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
+CREATE TRIGGER keep_ids_unique AFTER TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_ids_unique();
+
 CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
 CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.next_start IS DISTINCT FROM old.next_start) OR (new.shed_enabled <> old.shed_enabled)))) EXECUTE FUNCTION long_task.move_task();
@@ -2464,6 +2488,8 @@ REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports 
 REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) FROM PUBLIC;
 
