@@ -2389,9 +2389,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- schedule_time_after: the first start of an interval schedule after a given time.
 --
--- Called by  fire_schedules
+-- Called by  fire_schedules; people, to see when a schedule will start.
 -- Locks      nothing
--- Raises     nothing
+-- Raises     LT007 bad schedule, for which there is no next start to be found
 --
 -- Counted from the anchor and not from the latest start, so that nothing drifts and the 31st comes back
 -- after a short month. Seconds, minutes and hours are elapsed time; days, weeks and months keep the
@@ -2423,6 +2423,12 @@ DECLARE
   v_steps bigint;
   v_next  timestamptz;
 BEGIN
+  IF (v_unit > interval '0' AND p_count > 0 AND p_anchor > '-infinity' AND p_after < 'infinity') IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT007', format('there is no start after %s every %s %s from %s',
+        COALESCE(p_after::text, 'null'), COALESCE(p_count::text, 'null'), COALESCE(p_period_id, 'null'),
+        COALESCE(p_anchor::text, 'null')),
+      'Give an anchor, one of SEC, MIN, HOU, DAY, WEE, MON, and how many of it from one start to the next.');
+  END IF;
   IF p_anchor > p_after THEN
     RETURN p_anchor;
   END IF;
@@ -2449,7 +2455,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:3a524c7d34a9a2cb20cac3291d3afb61', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:a6604da203e00a58212221b1bf4f1303', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 

@@ -1,8 +1,8 @@
 -- schedule_time_after: the first start of an interval schedule after a given time.
 --
--- Called by  fire_schedules
+-- Called by  fire_schedules; people, to see when a schedule will start.
 -- Locks      nothing
--- Raises     nothing
+-- Raises     LT007 bad schedule, for which there is no next start to be found
 --
 -- Counted from the anchor and not from the latest start, so that nothing drifts and the 31st comes back
 -- after a short month. Seconds, minutes and hours are elapsed time; days, weeks and months keep the
@@ -34,6 +34,12 @@ DECLARE
   v_steps bigint;
   v_next  timestamptz;
 BEGIN
+  IF (v_unit > interval '0' AND p_count > 0 AND p_anchor > '-infinity' AND p_after < 'infinity') IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT007', format('there is no start after %s every %s %s from %s',
+        COALESCE(p_after::text, 'null'), COALESCE(p_count::text, 'null'), COALESCE(p_period_id, 'null'),
+        COALESCE(p_anchor::text, 'null')),
+      'Give an anchor, one of SEC, MIN, HOU, DAY, WEE, MON, and how many of it from one start to the next.');
+  END IF;
   IF p_anchor > p_after THEN
     RETURN p_anchor;
   END IF;

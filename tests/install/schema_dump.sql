@@ -1507,6 +1507,12 @@ DECLARE
   v_steps bigint;
   v_next  timestamptz;
 BEGIN
+  IF (v_unit > interval '0' AND p_count > 0 AND p_anchor > '-infinity' AND p_after < 'infinity') IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT007', format('there is no start after %s every %s %s from %s',
+        COALESCE(p_after::text, 'null'), COALESCE(p_count::text, 'null'), COALESCE(p_period_id, 'null'),
+        COALESCE(p_anchor::text, 'null')),
+      'Give an anchor, one of SEC, MIN, HOU, DAY, WEE, MON, and how many of it from one start to the next.');
+  END IF;
   IF p_anchor > p_after THEN
     RETURN p_anchor;
   END IF;

@@ -125,3 +125,21 @@ def test_an_anchor_of_long_ago_costs_no_more_than_a_young_one(sql: Sql) -> None:
             sql, "1900-01-31 00:00:00", period, "9990-01-31 00:00:00", zone="Europe/Berlin"
         )
         assert found > "9990-01-31 00:00:00"
+
+
+@pytest.mark.parametrize("period", ["SEC", "DAY", "MON"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "'2030-01-01', '{}', null, 'UTC', '2030-02-01'", "'2030-01-01', '{}', 0, 'UTC', '2030-02-01'",
+        "'2030-01-01', '{}', -1, 'UTC', '2030-02-01'", "null, '{}', 1, 'UTC', '2030-02-01'",
+        "'2030-01-01', '{}', 1, 'UTC', null", "'2030-01-01', '{}', 1, 'UTC', 'infinity'",
+        "'-infinity', '{}', 1, 'UTC', '2030-02-01'", "'2030-01-01', 'YEA', 1, null, '2030-02-01'",
+        "'2030-01-01', null, 1, null, '2030-02-01'",
+    ],
+)  # fmt: skip
+def test_a_schedule_without_a_next_start_is_refused(sql: Sql, period: str, arguments: str) -> None:
+    sql.run("SET LOCAL statement_timeout = '10s'")
+    refusal = sql.refusal(f"SELECT long_task.schedule_time_after({arguments.format(period)})")
+    assert refusal.code == "LT007"
+    assert refusal.message.startswith("there is no start after ")
