@@ -905,6 +905,10 @@ BEGIN
     PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
       'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
+  IF NEW.cwd = '' THEN
+    PERFORM long_task.refuse(v_code, 'cwd is empty',
+      'Give a directory, or null for the root that the node is configured with.');
+  END IF;
   IF octet_length(NEW.cwd) > v_cwd_limit THEN
     PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
       'No path can be longer.');
@@ -994,7 +998,7 @@ WHEN (
   OR NEW.env IS NOT NULL
   OR octet_length(NEW.params::text) > 1048576
   OR octet_length(NEW.stdin) > 16777216
-  OR octet_length(NEW.cwd) > 4096
+  OR octet_length(NEW.cwd) NOT BETWEEN 1 AND 4096
   OR octet_length(NEW.command::text) > 1048576
   OR NEW.next_start IS NOT NULL
   OR NEW.shed_period_id IS NOT NULL
@@ -1025,7 +1029,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:a3c3638c4c036210f90b75a8fd62d744', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:912898b4894fdf2cca24e84146c58fb1', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 

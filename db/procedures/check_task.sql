@@ -72,6 +72,10 @@ BEGIN
     PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
       'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
+  IF NEW.cwd = '' THEN
+    PERFORM long_task.refuse(v_code, 'cwd is empty',
+      'Give a directory, or null for the root that the node is configured with.');
+  END IF;
   IF octet_length(NEW.cwd) > v_cwd_limit THEN
     PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
       'No path can be longer.');
@@ -161,7 +165,7 @@ WHEN (
   OR NEW.env IS NOT NULL
   OR octet_length(NEW.params::text) > 1048576
   OR octet_length(NEW.stdin) > 16777216
-  OR octet_length(NEW.cwd) > 4096
+  OR octet_length(NEW.cwd) NOT BETWEEN 1 AND 4096
   OR octet_length(NEW.command::text) > 1048576
   OR NEW.next_start IS NOT NULL
   OR NEW.shed_period_id IS NOT NULL

@@ -245,6 +245,10 @@ BEGIN
     PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
       'Put it into a file or a table, where the task can read it, or into stdin.');
   END IF;
+  IF NEW.cwd = '' THEN
+    PERFORM long_task.refuse(v_code, 'cwd is empty',
+      'Give a directory, or null for the root that the node is configured with.');
+  END IF;
   IF octet_length(NEW.cwd) > v_cwd_limit THEN
     PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
       'No path can be longer.');
@@ -2442,7 +2446,7 @@ CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.
 
 CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone, attempt, base_attempt, pinned, queued_by, ready_seq, started, created ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR (octet_length(new.cwd) > 4096) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 

@@ -50,6 +50,7 @@ BAD = [
     Bad("params", "to_jsonb(repeat('x', 1048575))", "LT004", "params of 1048577 bytes is", FILE),
     Bad("params", "to_jsonb(array_fill(1e130000, '{9}'))", "LT004", "params of 11700", FILE),
     Bad("env", "jsonb_build_object('E', repeat('x', 1048569))", "LT004", "env of 1048578", FILE),
+    Bad("cwd", "''", "LT004", "cwd is empty", "Give a directory, or null"),
     Bad("cwd", "repeat('x', 4097)", "LT004", "cwd of 4097 bytes is longer than 4096", "No path"),
     Bad("command", "array[repeat('x', 1048575)]", "LT005", "command of 1048577 bytes", FILE),
     Bad("command", "null", "LT005", "command null cannot be run", COMMAND),
