@@ -51,9 +51,11 @@ def check(data: bytes) -> Result:
         )
         _walk(value)
     except RecursionError:
-        return Result(None, "the result is nested too deeply")
+        return Result(None, "the result file is nested too deeply")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return Result(None, f"the result file is not JSON: {error}")
     except ValueError as error:
-        return Result(None, f"the result is not JSON that PostgreSQL takes: {error}")
+        return Result(None, f"the result file is not JSON that PostgreSQL takes: {error}")
     return Result(text, None)
 
 

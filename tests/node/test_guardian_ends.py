@@ -121,8 +121,8 @@ def test_no_result_file_is_no_result_and_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        ("printf '{' > $PG_TASKS_RESULT", "the result is not JSON that PostgreSQL takes"),
-        ("printf '\\377' > $PG_TASKS_RESULT", "the result is not JSON that PostgreSQL takes"),
+        ("printf '{' > $PG_TASKS_RESULT", "the result file is not JSON: "),
+        ("printf '\\377' > $PG_TASKS_RESULT", "the result file is not JSON: "),
         ("printf NaN > $PG_TASKS_RESULT", "NaN is no JSON"),
         ("head -c 2000 /dev/zero | tr '\\0' 1 > $PG_TASKS_RESULT", "longer than 1000 bytes"),
         ("mkdir $PG_TASKS_RESULT", "not a regular file"),

@@ -81,3 +81,16 @@ def test_a_file_of_the_limit_is_accepted_and_a_longer_one_is_not(tmp_path: Path)
     assert take(str(path), 100).error is None
     path.write_text('"' + "x" * 99 + '"')
     assert take(str(path), 100) == Result(None, "the result file is longer than 100 bytes")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"x", "the result file is not JSON: Expecting value"),
+        (b"\xff", "the result file is not JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b'"\\u0000"', "the result file is not JSON that PostgreSQL takes: it contains \\u0000"),
+        (b"[" * 600 + b"]" * 600, "the result file is nested too deeply"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_result_file(data: bytes, said: str) -> None:
+    assert (check(data).error or "").startswith(said)
