@@ -559,7 +559,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- refuse: raise one of this schema's own errors.
 --
--- Called by  every procedure that refuses something; the codes are listed in docs/sql.md.
+-- Called by  procedures that refuse something; the codes are listed in docs/sql.md. Triggers raise by
+--            themselves: what people see under an error is then one line of context, not the text of a
+--            statement too.
 -- Locks      nothing
 -- Raises     p_code, always
 CREATE OR REPLACE FUNCTION long_task.refuse(
@@ -584,7 +586,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse(text, text, text, text) IS
   'Raise an error with a code of class LT, a message, a hint and a detail.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:6d9eefdc32404fc73f15cacc994a40f5', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:c343e14acc00f06bd1d95cb674ff38ba', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0006_recovery_rule::pg_tasks
 
@@ -852,8 +854,9 @@ DECLARE
   v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
   v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
   v_unit    interval;
-  v_code    CONSTANT text := 'LT004';
   v_system  text;
+  v_name    text;
+  v_type    text;
 BEGIN
   -- History and fences hang on these. 'due' is what fire_schedules writes.
   IF TG_OP = 'UPDATE' THEN
@@ -867,67 +870,98 @@ BEGIN
       WHEN NEW.created <> OLD.created THEN 'created'
     END;
     IF v_system IS NOT NULL THEN
-      PERFORM long_task.refuse(v_code, format('%s of task %s is written by the system', v_system, OLD.id),
-        'Leave this column out of the UPDATE.');
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT004',
+        MESSAGE = format('%s of task %s is written by the system', v_system, OLD.id),
+        HINT = 'Leave this column out of the UPDATE.';
     END IF;
   END IF;
   -- The seconds are asked for too, because the node counts in them: of -1 year 361 days there are less than
   -- none, though it compares as a day.
   IF NEW.timeout <= interval '0' OR extract(epoch FROM NEW.timeout) <= 0 OR NEW.timeout > v_longest THEN
-    PERFORM long_task.refuse(v_code, format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
-      'Give an interval such as ''5 minutes'', or null for no limit.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('timeout %s is not between 0 and %s', NEW.timeout, v_longest),
+      HINT = 'Give an interval such as ''5 minutes'', or null for no limit.';
   END IF;
   IF NEW.kill_grace < interval '0' OR extract(epoch FROM NEW.kill_grace) < 0 OR NEW.kill_grace > v_longest THEN
-    PERFORM long_task.refuse(v_code, format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
-      'Give an interval such as ''10 seconds'', or null for the node''s setting.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest),
+      HINT = 'Give an interval such as ''10 seconds'', or null for the node''s setting.';
   END IF;
   IF NEW.retry_delay < interval '0' OR extract(epoch FROM NEW.retry_delay) < 0 OR NEW.retry_delay > v_longest THEN
-    PERFORM long_task.refuse(v_code, format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
-      'Give an interval such as ''30 seconds''.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest),
+      HINT = 'Give an interval such as ''30 seconds''.';
   END IF;
   IF NEW.max_attempts < 1 THEN
-    PERFORM long_task.refuse(v_code, format('max_attempts %s is less than 1', NEW.max_attempts),
-      'One attempt is the least there is; 3 means two retries.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('max_attempts %s is less than 1', NEW.max_attempts),
+      HINT = 'One attempt is the least there is; 3 means two retries.';
   END IF;
   IF NEW.progress NOT BETWEEN 0 AND 1 THEN
-    PERFORM long_task.refuse(v_code, format('progress %s is not between 0 and 1', NEW.progress),
-      'Half done is 0.5.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
+      HINT = 'Half done is 0.5.';
   END IF;
   IF octet_length(NEW.stdin) > v_stdin_limit THEN
-    PERFORM long_task.refuse(v_code, format('stdin of %s bytes is longer than %s', octet_length(NEW.stdin), v_stdin_limit),
-      'Put it into a file or a table, where the task can read it.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('stdin of %s bytes is longer than %s', octet_length(NEW.stdin), v_stdin_limit),
+      HINT = 'Put it into a file or a table, where the task can read it.';
   END IF;
   IF octet_length(NEW.params::text) > v_limit THEN
-    PERFORM long_task.refuse(v_code, format('params of %s bytes is longer than %s', octet_length(NEW.params::text), v_limit),
-      'Put it into a file or a table, where the task can read it, or into stdin.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('params of %s bytes is longer than %s', octet_length(NEW.params::text), v_limit),
+      HINT = 'Put it into a file or a table, where the task can read it, or into stdin.';
   END IF;
   IF octet_length(NEW.env::text) > v_limit THEN
-    PERFORM long_task.refuse(v_code, format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
-      'Put it into a file or a table, where the task can read it, or into stdin.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('env of %s bytes is longer than %s', octet_length(NEW.env::text), v_limit),
+      HINT = 'Put it into a file or a table, where the task can read it, or into stdin.';
   END IF;
   IF NEW.cwd = '' THEN
-    PERFORM long_task.refuse(v_code, 'cwd is empty',
-      'Give a directory, or null for the root that the node is configured with.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = 'cwd is empty',
+      HINT = 'Give a directory, or null for the root that the node is configured with.';
   END IF;
   IF octet_length(NEW.cwd) > v_cwd_limit THEN
-    PERFORM long_task.refuse(v_code, format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
-      'No path can be longer.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('cwd of %s bytes is longer than %s', octet_length(NEW.cwd), v_cwd_limit),
+      HINT = 'No path can be longer.';
   END IF;
   IF octet_length(NEW.command::text) > v_limit THEN
-    PERFORM long_task.refuse('LT005', format('command of %s bytes is longer than %s', octet_length(NEW.command::text), v_limit),
-      'Put it into a file or a table, where the task can read it, or into stdin.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT005',
+      MESSAGE = format('command of %s bytes is longer than %s', octet_length(NEW.command::text), v_limit),
+      HINT = 'Put it into a file or a table, where the task can read it, or into stdin.';
   END IF;
   IF jsonb_typeof(NEW.env) <> 'object' THEN
-    PERFORM long_task.refuse(v_code, format('env is %s, not an object', jsonb_typeof(NEW.env)),
-      'Give an object of strings such as {"LANG": "C"}.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('env is %s, not an object', jsonb_typeof(NEW.env)),
+      HINT = 'Give an object of strings such as {"LANG": "C"}.';
   END IF;
   -- The value is not shown: what is in an environment may be a secret.
-  PERFORM long_task.refuse(v_code, format('env has a bad entry %s, of type %s', quote_literal(e.key), jsonb_typeof(e.value)),
-    'Names are not empty and have no "="; values are strings.')
+  SELECT e.key, jsonb_typeof(e.value) INTO v_name, v_type
   FROM jsonb_each(NEW.env) AS e
   WHERE jsonb_typeof(e.value) <> 'string'
      OR e.key = ''
      OR strpos(e.key, '=') > 0;
+  IF FOUND THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('env has a bad entry %s, of type %s', quote_literal(v_name), v_type),
+      HINT = 'Names are not empty and have no "="; values are strings.';
+  END IF;
   -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
   -- refused by move_task, which knows the better reason.
   IF (CASE
@@ -940,16 +974,22 @@ BEGIN
     OR array_position(NEW.command, NULL) IS NOT NULL
     OR NEW.command[1] = ''
   ) THEN
-    PERFORM long_task.refuse('LT005', format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
-      'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT005',
+      MESSAGE = format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
+      HINT = 'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.';
   END IF;
   IF NEW.shed_period_id NOT IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON') THEN
-    PERFORM long_task.refuse('LT007', format('shed_period_id %s is not known', quote_literal(NEW.shed_period_id)),
-      'Give one of SEC, MIN, HOU, DAY, WEE, MON.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('shed_period_id %s is not known', quote_literal(NEW.shed_period_id)),
+      HINT = 'Give one of SEC, MIN, HOU, DAY, WEE, MON.';
   END IF;
   IF NEW.shed_period_count < 1 THEN
-    PERFORM long_task.refuse('LT007', format('shed_period_count %s is less than 1', NEW.shed_period_count),
-      'Give the number of units from one start to the next.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('shed_period_count %s is less than 1', NEW.shed_period_count),
+      HINT = 'Give the number of units from one start to the next.';
   END IF;
   v_unit := CASE NEW.shed_period_id
     WHEN 'MON' THEN interval '1 month'
@@ -959,24 +999,32 @@ BEGIN
   END;
   -- Divided, because a multiple may be more than an interval can hold.
   IF v_unit > v_longest / NEW.shed_period_count THEN
-    PERFORM long_task.refuse('LT007', format('a period of %s %s is longer than %s',
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('a period of %s %s is longer than %s',
         NEW.shed_period_count, NEW.shed_period_id, v_longest),
-      'Set next_start alone for a single start.');
+      HINT = 'Set next_start alone for a single start.';
   END IF;
   IF NEW.next_start NOT BETWEEN v_from AND v_to THEN
-    PERFORM long_task.refuse('LT007', format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
-      'Set shed_enabled to false to pause a schedule.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
+      HINT = 'Set shed_enabled to false to pause a schedule.';
   END IF;
   -- The list of zones is read from files: too slow to be asked at each start of a schedule.
   IF NEW.time_zone IS NOT NULL
      AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
      AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
-    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(NEW.time_zone)),
-      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('time_zone %s is not known', quote_literal(NEW.time_zone)),
+      HINT = 'Give a name of pg_timezone_names such as ''Europe/Berlin''.';
   END IF;
   IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
-    PERFORM long_task.refuse('LT010', 'cron and concurrency_key cannot be used with this schema version',
-      'Use next_start and shed_period_id to schedule by interval.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT010',
+      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
+      HINT = 'Use next_start and shed_period_id to schedule by interval.';
   END IF;
   RETURN NEW;
 END
@@ -1029,7 +1077,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:912898b4894fdf2cca24e84146c58fb1', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:80a965a4e1d8d024d6e6e268db5b07be', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -1249,12 +1297,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF NEW.state_id NOT IN ('DR', 'AW') THEN
-    PERFORM long_task.refuse('LT003', format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
-      'Insert it as DR (draft) or AW (waiting).');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT003',
+      MESSAGE = format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
+      HINT = 'Insert it as DR (draft) or AW (waiting).';
   END IF;
   IF NEW.running_on IS NOT NULL OR NEW.attempt <> 0 OR NEW.base_attempt <> 0 THEN
-    PERFORM long_task.refuse('LT004', 'running_on, attempt and base_attempt are written by the system',
-      'Leave these columns out of the INSERT.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = 'running_on, attempt and base_attempt are written by the system',
+      HINT = 'Leave these columns out of the INSERT.';
   END IF;
   IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
     NEW.state_id := 'AD';
@@ -1280,7 +1332,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:d767cac09c08575f6eb170487448a7fb', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:59c6bb1976284deccc50996fcd4c6d75', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -1978,8 +2030,10 @@ DECLARE
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
-    PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
-      'Insert another task.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('task %s cannot become task %s', OLD.id, NEW.id),
+      HINT = 'Insert another task.';
   END IF;
   -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
@@ -2020,8 +2074,10 @@ BEGIN
     WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
       NEW.finished := v_now;
     ELSE
-      PERFORM long_task.refuse('LT003', format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
-        format('From %s it can go to %s.', OLD.state_id, CASE
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT003',
+        MESSAGE = format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
+        HINT = format('From %s it can go to %s.', OLD.state_id, CASE
           WHEN OLD.state_id = 'DR' THEN 'AW'
           WHEN OLD.state_id IN ('AW', 'AD', 'AB') THEN 'AC'
           WHEN OLD.state_id = 'AE' THEN 'AC, AS, CS, CF'
@@ -2029,7 +2085,7 @@ BEGIN
           WHEN OLD.state_id = 'AC' THEN 'nothing: it becomes CC when its processes are gone'
           ELSE 'AW, DR'
         END),
-        format('state_id is %s since %s', OLD.state_id, OLD.last_state_change));
+        DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
   IF NEW.state_id IN ('AW', 'AD') THEN
@@ -2073,7 +2129,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:52596a695a773adb8a2516531cc3e7d6', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:5a56ed913eb856935f0b043658c403fd', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -3229,8 +3285,10 @@ BEGIN
     WHERE l.worker_id = OLD.id
     FOR UPDATE;
     IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
-      PERFORM long_task.refuse('LT001', format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
-        'Set stop = 3 to have its node cancel everything and leave.');
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT001',
+        MESSAGE = format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
+        HINT = 'Set stop = 3 to have its node cancel everything and leave.';
     END IF;
     -- Wait for rows that somebody holds, because end_lease passes over them.
     PERFORM t.id
@@ -3247,16 +3305,20 @@ BEGIN
     RETURN OLD;
   END IF;
   IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
-    PERFORM long_task.refuse('LT004', format('worker %s cannot have stop = %s',
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('worker %s cannot have stop = %s',
         COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
-      '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
+      HINT = '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
   END IF;
   IF (CASE TG_OP
     WHEN 'UPDATE' THEN to_jsonb(NEW) - 'stop' <> to_jsonb(OLD) - 'stop'
     ELSE jsonb_strip_nulls(to_jsonb(NEW) - 'stop' - 'id') <> '{}'
   END) THEN
-    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
-      'The other columns are written by its node.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('of worker %s only stop can be written', NEW.id),
+      HINT = 'The other columns are written by its node.';
   END IF;
   INSERT INTO long_task.worker_stop AS s (worker_id, stop)
   VALUES (NEW.id, COALESCE(NEW.stop, 0))
@@ -3278,7 +3340,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:a0420dba263a9e9ea9efbc160e8085d6', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:cef7ce87362b0328d6bff58aed88906b', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 

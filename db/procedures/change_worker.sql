@@ -22,8 +22,10 @@ BEGIN
     WHERE l.worker_id = OLD.id
     FOR UPDATE;
     IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
-      PERFORM long_task.refuse('LT001', format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
-        'Set stop = 3 to have its node cancel everything and leave.');
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT001',
+        MESSAGE = format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
+        HINT = 'Set stop = 3 to have its node cancel everything and leave.';
     END IF;
     -- Wait for rows that somebody holds, because end_lease passes over them.
     PERFORM t.id
@@ -40,16 +42,20 @@ BEGIN
     RETURN OLD;
   END IF;
   IF NEW.id IS NULL OR COALESCE(NEW.stop NOT BETWEEN 0 AND 3, TG_OP = 'UPDATE') THEN
-    PERFORM long_task.refuse('LT004', format('worker %s cannot have stop = %s',
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('worker %s cannot have stop = %s',
         COALESCE(NEW.id::text, 'null'), COALESCE(NEW.stop::text, 'null')),
-      '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.');
+      HINT = '0 run; 1 start nothing new; 2 start nothing new, leave when idle; 3 cancel all, then leave.';
   END IF;
   IF (CASE TG_OP
     WHEN 'UPDATE' THEN to_jsonb(NEW) - 'stop' <> to_jsonb(OLD) - 'stop'
     ELSE jsonb_strip_nulls(to_jsonb(NEW) - 'stop' - 'id') <> '{}'
   END) THEN
-    PERFORM long_task.refuse('LT004', format('of worker %s only stop can be written', NEW.id),
-      'The other columns are written by its node.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('of worker %s only stop can be written', NEW.id),
+      HINT = 'The other columns are written by its node.';
   END IF;
   INSERT INTO long_task.worker_stop AS s (worker_id, stop)
   VALUES (NEW.id, COALESCE(NEW.stop, 0))

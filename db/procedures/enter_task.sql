@@ -11,12 +11,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF NEW.state_id NOT IN ('DR', 'AW') THEN
-    PERFORM long_task.refuse('LT003', format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
-      'Insert it as DR (draft) or AW (waiting).');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT003',
+      MESSAGE = format('a task cannot begin in state %s', quote_literal(NEW.state_id)),
+      HINT = 'Insert it as DR (draft) or AW (waiting).';
   END IF;
   IF NEW.running_on IS NOT NULL OR NEW.attempt <> 0 OR NEW.base_attempt <> 0 THEN
-    PERFORM long_task.refuse('LT004', 'running_on, attempt and base_attempt are written by the system',
-      'Leave these columns out of the INSERT.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = 'running_on, attempt and base_attempt are written by the system',
+      HINT = 'Leave these columns out of the INSERT.';
   END IF;
   IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
     NEW.state_id := 'AD';

@@ -18,8 +18,10 @@ DECLARE
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
-    PERFORM long_task.refuse('LT004', format('task %s cannot become task %s', OLD.id, NEW.id),
-      'Insert another task.');
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('task %s cannot become task %s', OLD.id, NEW.id),
+      HINT = 'Insert another task.';
   END IF;
   -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
@@ -60,8 +62,10 @@ BEGIN
     WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
       NEW.finished := v_now;
     ELSE
-      PERFORM long_task.refuse('LT003', format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
-        format('From %s it can go to %s.', OLD.state_id, CASE
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT003',
+        MESSAGE = format('task %s cannot go from %s to %s', OLD.id, OLD.state_id, NEW.state_id),
+        HINT = format('From %s it can go to %s.', OLD.state_id, CASE
           WHEN OLD.state_id = 'DR' THEN 'AW'
           WHEN OLD.state_id IN ('AW', 'AD', 'AB') THEN 'AC'
           WHEN OLD.state_id = 'AE' THEN 'AC, AS, CS, CF'
@@ -69,7 +73,7 @@ BEGIN
           WHEN OLD.state_id = 'AC' THEN 'nothing: it becomes CC when its processes are gone'
           ELSE 'AW, DR'
         END),
-        format('state_id is %s since %s', OLD.state_id, OLD.last_state_change));
+        DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
   IF NEW.state_id IN ('AW', 'AD') THEN

@@ -1,6 +1,8 @@
 -- refuse: raise one of this schema's own errors.
 --
--- Called by  every procedure that refuses something; the codes are listed in docs/sql.md.
+-- Called by  procedures that refuse something; the codes are listed in docs/sql.md. Triggers raise by
+--            themselves: what people see under an error is then one line of context, not the text of a
+--            statement too.
 -- Locks      nothing
 -- Raises     p_code, always
 CREATE OR REPLACE FUNCTION long_task.refuse(

@@ -50,6 +50,7 @@ class Refusal(NamedTuple):
     message: str
     hint: str | None
     detail: str | None
+    context: str | None = None
 
 
 class Sql:
@@ -97,8 +98,9 @@ class Sql:
             facts = error.diag
             assert facts.sqlstate and facts.message_primary
             return Refusal(
-                facts.sqlstate, facts.message_primary, facts.message_hint, facts.message_detail
-            )
+                facts.sqlstate, facts.message_primary, facts.message_hint, facts.message_detail,
+                facts.context,
+            )  # fmt: skip
         raise AssertionError(f"was not refused: {statement} {values}")
 
     def insert(self, **columns: object) -> int:

@@ -80,6 +80,7 @@ def _check(refusal: Refusal, bad: Bad) -> None:
     assert refusal.code == bad.code
     assert refusal.message.startswith(bad.message)
     assert refusal.hint and refusal.hint.startswith(bad.hint)
+    assert refusal.context and "\n" not in refusal.context, "more than people can use"
 
 
 @pytest.mark.parametrize("bad", BAD, ids=_name)
