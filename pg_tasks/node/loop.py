@@ -214,7 +214,7 @@ class Node:
                 event(
                     logger, logging.DEBUG, "task_ended", task_id=news.task_id,
                     attempt=news.attempt, pid=news.pid, exit_code=news.exit_code,
-                    signal=news.signal, reason=news.reason, error=news.error,
+                    signal=news.signal, reason=news.reason,
                     left_behind=news.left_behind,
                 )  # fmt: skip
             case Started():

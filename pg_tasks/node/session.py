@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
 from pg_tasks.exhaustive import assert_never
 from pg_tasks.log import event
-from pg_tasks.messages import Ended, Fence, KillAll, Request
+from pg_tasks.messages import LEASE_LOST, Ended, Fence, KillAll, Request
 from pg_tasks.node import calls
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Attend, Call, Identity, Locked, Order, Row, Synced
@@ -392,4 +392,4 @@ class Session:
         self._compared = False
         # The next lock writes off whatever it is not told: even what a row in use put off.
         self._roster.retry()
-        self.outbox.append(KillAll("Lease lost", grace=0.0))
+        self.outbox.append(KillAll(LEASE_LOST, grace=0.0))
