@@ -190,17 +190,8 @@ CREATE FUNCTION long_task.check_task() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  -- What a node is handed when it starts a task: see claim_tasks. PATH_MAX of Linux is 4096.
-  v_stdin_limit CONSTANT integer := 16777216;
-  v_limit       CONSTANT integer := 1048576;
-  v_cwd_limit   CONSTANT integer := 4096;
   v_longest CONSTANT interval := interval '100 years';
-  v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
-  v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
-  v_unit    interval;
   v_system  text;
-  v_name    text;
-  v_type    text;
 BEGIN
   -- History and fences hang on these. 'due' is what fire_schedules writes.
   IF TG_OP = 'UPDATE' THEN
@@ -210,7 +201,6 @@ BEGIN
       WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
       WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
       WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
-      WHEN NEW.started IS DISTINCT FROM OLD.started THEN 'started'
       WHEN NEW.created <> OLD.created THEN 'created'
     END;
     IF v_system IS NOT NULL THEN
@@ -252,6 +242,30 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
+  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT010',
+      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
+      HINT = 'Use next_start and shed_period_id to schedule by interval.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task() IS 'Trigger: refuse limits that make no sense, and columns that the system writes.';
+
+CREATE FUNCTION long_task.check_task_input() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  -- What a node is handed when it starts a task: see claim_tasks. PATH_MAX of Linux is 4096.
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_limit       CONSTANT integer := 1048576;
+  v_cwd_limit   CONSTANT integer := 4096;
+  v_name        text;
+  v_type        text;
+BEGIN
   IF octet_length(NEW.stdin) > v_stdin_limit THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
@@ -323,6 +337,22 @@ BEGIN
       MESSAGE = format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
       HINT = 'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.';
   END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task_input() IS 'Trigger: refuse a task whose program could never be started as the row is written.';
+
+CREATE FUNCTION long_task.check_task_schedule() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+  v_from    CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_to      CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+  v_unit    interval;
+BEGIN
   IF NEW.shed_period_id NOT IN ('SEC', 'MIN', 'HOU', 'DAY', 'WEE', 'MON') THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
@@ -364,17 +394,11 @@ BEGIN
       MESSAGE = format('time_zone %s is not known', quote_literal(NEW.time_zone)),
       HINT = 'Give a name of pg_timezone_names such as ''Europe/Berlin''.';
   END IF;
-  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT010',
-      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
-      HINT = 'Use next_start and shed_period_id to schedule by interval.';
-  END IF;
   RETURN NEW;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.check_task() IS 'Trigger: refuse a task that could never be run as it is written.';
+COMMENT ON FUNCTION long_task.check_task_schedule() IS 'Trigger: refuse a schedule that makes no sense.';
 
 CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS json
     LANGUAGE plpgsql
@@ -2504,9 +2528,17 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, timeout, kill_grace, retry_delay, max_attempts, progress, cron, time_zone, concurrency_key, next_start, shed_period_id, shed_period_count, shed_clone, attempt, base_attempt, pinned, queued_by, ready_seq, started, created ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, cron, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL) OR ((new.state_id <> 'DR'::text) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task_input();
+
+CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task_schedule();
+
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
+
+CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (((new.state_id <> 'DR'::text) OR new.shed_clone) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task_input();
+
+CREATE TRIGGER check_task_schedule BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_schedule();
 
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 
@@ -2537,6 +2569,10 @@ REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM P
 REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_task_input() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_task_schedule() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
 

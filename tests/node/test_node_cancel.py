@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 
 TREES = {"forks": 7, "stubborn": 5, "daemon": 2, "wiped": 2, "stopped": 2}
 """Kinds of trees, and the number of their processes."""
-STUBBORN = shell("trap 'echo heard' TERM; echo ready; while :; do sleep 0.05; done")
+STUBBORN = shell("trap 'echo heard' TERM; touch ready; while :; do sleep 0.05; done")
 
 
 def grown(directory: Path, count: int) -> list[psutil.Process]:
@@ -76,8 +76,7 @@ def test_cancelling_one_tree_leaves_the_others_alone(
 
 def test_a_process_has_its_grace_between_term_and_kill(node: RunningNode, tasks: Tasks) -> None:
     task = tasks.add(STUBBORN, kill_grace="0.5 seconds")
-    wait_until(node.tasks)
-    tasks.in_state(task, "AE")
+    wait_until((node.root / "ready").exists)
     tasks.set(task, state_id="AC")
     (asked,) = tasks.sql("SELECT last_state_change AS at FROM long_task.task WHERE id = %s", task)
     row = tasks.ended(task)

@@ -181,7 +181,7 @@ def test_a_schedule_of_more_than_a_hundred_years_is_refused(
     ("column", "value"),
     [
         ("attempt", "0"), ("attempt", "5"), ("base_attempt", "1"), ("pinned", "true"),
-        ("queued_by", "'schedule'"), ("ready_seq", "0"), ("started", "null"), ("created", "now()"),
+        ("queued_by", "'schedule'"), ("ready_seq", "0"), ("created", "now()"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("state", ["AE", "CS", "AW"])
