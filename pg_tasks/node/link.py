@@ -83,9 +83,11 @@ class Link:
         try:
             self._cursor = self._connection.cursor()
             self._cursor.execute(call.sql, call.values or None)
+            # Mostly all is sent at once: without this the loop would turn once more to be told.
+            state = self._connection.poll()
         except psycopg2.Error as error:
             raise self._failed(error) from error
-        self._mask = select.POLLIN | select.POLLOUT
+        self._mask = select.POLLIN if state == POLL_READ else select.POLLIN | select.POLLOUT
         self.phase = Phase.BUSY
         self.deadline = now + self._call_timeout
 
