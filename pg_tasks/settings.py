@@ -147,7 +147,7 @@ class Settings:
         Kind.SECONDS,
         10.0,
         "time the database has to answer a call before the link counts as dead;"
-        " never more than half of the lease",
+        " never more than half of the lease less its margin",
         0.1,
         _DAY,
     )

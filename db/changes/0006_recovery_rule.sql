@@ -1,6 +1,6 @@
 -- retry_lost_task: a hook. Whether a task whose worker failed is run again, and after how long.
 --
--- Called by  recover_worker_tasks, for each attempt that was lost while it was to go on; under the owner
+-- Called by  write_off_attempts, for each attempt that was lost while it was to go on; under the owner
 --            of the schema.
 -- Locks      nothing
 -- Raises     nothing. If a rule of yours raises, the rule below is used and worker_event says so.

@@ -2,7 +2,7 @@
 --
 -- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
 -- Locks      the row of worker_stop; to delete a worker that is not served, its lease row and then task
---            rows by recover_worker_tasks. Never a lease row that a node needs.
+--            rows by end_lease. Never a lease row that a node needs.
 -- Raises     LT001 worker is being served, LT004 bad value
 --
 -- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
@@ -15,6 +15,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_lease long_task.worker_lease;
+  v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     SELECT l.* INTO v_lease
@@ -34,7 +35,11 @@ BEGIN
     ORDER BY t.id
     FOR NO KEY UPDATE;
     IF v_lease.worker_id IS NOT NULL THEN
-      PERFORM long_task.end_lease(v_lease);
+      v_lost := long_task.end_lease(v_lease);
+      IF v_lease.active THEN
+        PERFORM long_task.log_event('recovered', v_lease, v_lost,
+          format('%s failed, and %s deleted the worker', long_task.name_holder(v_lease), session_user));
+      END IF;
     END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
     DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;

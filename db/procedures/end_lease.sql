@@ -1,6 +1,7 @@
 -- end_lease: close the lease of a worker whose node is gone, and write off what it has left behind.
 --
--- Called by  lock_worker, leave_worker, recover_failed_workers, change_worker, under a lock of the lease's row.
+-- Called by  lock_worker, leave_worker, recover_failed_workers, recover_worker_tasks, change_worker, under a
+--            lock of the lease's row.
 -- Locks      the lease's row; task rows, as finish_attempts does.
 -- Raises     nothing
 --
@@ -26,7 +27,7 @@ BEGIN
     task_count = 0,
     locked_until = LEAST(l.locked_until, long_task.clock())
   WHERE l.worker_id = p_lease.worker_id;
-  v_lost := long_task.recover_worker_tasks(p_lease.worker_id, p_reports);
+  v_lost := long_task.write_off_attempts(p_lease.worker_id, p_reports);
   IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
     UPDATE long_task.worker_lease AS l
     SET active = p_lease.active

@@ -1,6 +1,6 @@
 -- finish_attempts: write down how attempts of a worker ended, and decide how their tasks go on.
 --
--- Called by  sync with the reports of the node, recover_worker_tasks with reports and losses.
+-- Called by  sync with the reports of the node, write_off_attempts with reports and losses.
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, so in any order. A row that a person holds in an
 --            open transaction is passed over: its report is returned, to be handed in again, instead of
 --            holding up all others.

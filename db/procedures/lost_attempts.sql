@@ -1,6 +1,6 @@
 -- lost_attempts: reports of the attempts that a worker has left behind, as nobody else can give them.
 --
--- Called by  recover_worker_tasks
+-- Called by  write_off_attempts
 -- Locks      nothing
 -- Raises     what the hook retry_lost_task raises, if p_ask_hook
 --

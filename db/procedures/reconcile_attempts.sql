@@ -1,7 +1,8 @@
 -- reconcile_attempts: find the attempts a worker has claimed and its node knows nothing of.
 --
--- Called by  sync, when the node names what it runs: at the first call of each connection. The answer
---            to an earlier call may have been lost with the connection after its claims were committed.
+-- Called by  sync, when the node names what it runs: at the first call of each connection, and at each
+--            renewal. The answer to an earlier call may have been lost with the connection after its
+--            claims were committed.
 -- Locks      nothing
 -- Raises     nothing
 --

@@ -44,8 +44,9 @@ def _storm(server: Server, directory: Path, words: argparse.Namespace) -> bool:
     except AssertionError as error:
         _say(f"seed {words.seed}: {error}")
         return True
-    _say(f"{outcome.seconds:.0f} s, {outcome.takeovers} takeovers, every promise kept")
+    _say(f"{outcome.seconds:.0f} s, every promise kept")
     _show("faults", outcome.faults)
+    _show("leases", outcome.events)
     _show("tasks", outcome.tasks)
     _show("attempts", outcome.attempts)
     return False

@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
     tasks: Counter[str]
     attempts: Counter[str]
     faults: Counter[str]
-    takeovers: int
+    events: Counter[str]
     seconds: float
 
 
@@ -127,7 +127,7 @@ class Storm:
                 " count(*) FROM long_task.task_run GROUP BY 1"
             ),
             self._faults,
-            sum(row.epoch - 1 for row in self._sql("SELECT epoch FROM long_task.worker_lease")),
+            self._count("SELECT kind AS what, count(*) FROM long_task.worker_event GROUP BY 1"),
             time.monotonic() - begun,
         )
 

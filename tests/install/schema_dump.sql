@@ -131,6 +131,7 @@ CREATE FUNCTION long_task.change_worker() RETURNS trigger
     AS $$
 DECLARE
   v_lease long_task.worker_lease;
+  v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     SELECT l.* INTO v_lease
@@ -150,7 +151,11 @@ BEGIN
     ORDER BY t.id
     FOR NO KEY UPDATE;
     IF v_lease.worker_id IS NOT NULL THEN
-      PERFORM long_task.end_lease(v_lease);
+      v_lost := long_task.end_lease(v_lease);
+      IF v_lease.active THEN
+        PERFORM long_task.log_event('recovered', v_lease, v_lost,
+          format('%s failed, and %s deleted the worker', long_task.name_holder(v_lease), session_user));
+      END IF;
     END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
     DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;
@@ -572,7 +577,7 @@ BEGIN
     task_count = 0,
     locked_until = LEAST(l.locked_until, long_task.clock())
   WHERE l.worker_id = p_lease.worker_id;
-  v_lost := long_task.recover_worker_tasks(p_lease.worker_id, p_reports);
+  v_lost := long_task.write_off_attempts(p_lease.worker_id, p_reports);
   IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
     UPDATE long_task.worker_lease AS l
     SET active = p_lease.active
@@ -1262,42 +1267,35 @@ $$;
 
 COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) IS 'Give back the tasks of workers whose node has failed. Returns seconds until another lease may be lost; null: there is none.';
 
-CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json DEFAULT '[]'::json) RETURNS integer
+CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_spare bigint[] := ARRAY[]::bigint[];
-  v_lost  json;
+  v_lease long_task.worker_lease;
+  v_lost  integer;
 BEGIN
-  PERFORM long_task.refuse('LT001', format('worker %s is served until %s', l.worker_id, l.locked_until),
-    'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.')
+  SELECT l.* INTO v_lease
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
-    AND l.active
-    AND long_task.lease_over_at(l, '-infinity') > long_task.clock();
-
-  IF json_array_length(p_reports) > 0 THEN
-    v_spare := long_task.finish_attempts(p_worker_id, p_reports);
-  END IF;
-  BEGIN
-    v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
-  EXCEPTION
-    WHEN OTHERS THEN
-      -- A rule that fails must not keep the tasks from going on.
-      PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
-      FROM long_task.worker_lease AS l
-      WHERE l.worker_id = p_worker_id;
-      v_lost := long_task.lost_attempts(p_worker_id, v_spare, false);
-  END;
-  IF v_lost IS NULL THEN
+  FOR UPDATE;
+  IF NOT FOUND THEN
     RETURN 0;
   END IF;
-  RETURN json_array_length(v_lost) - cardinality(long_task.finish_attempts(p_worker_id, v_lost));
+  IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+    PERFORM long_task.refuse('LT001', format('worker %s is served until %s', p_worker_id, v_lease.locked_until),
+      'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.');
+  END IF;
+  v_lost := long_task.end_lease(v_lease);
+  IF v_lease.active AND v_lost IS NOT NULL THEN
+    PERFORM long_task.log_event('recovered', v_lease, v_lost,
+      format('%s failed, and %s saw it', long_task.name_holder(v_lease), session_user));
+  END IF;
+  RETURN COALESCE(v_lost, 0);
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json) IS 'Write off the attempts of a worker whose node is gone. Returns how many were lost.';
+COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) IS 'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
 CREATE FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
@@ -1916,6 +1914,36 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.why_waiting(p_task long_task.task) IS 'One sentence: what does this ready task wait for?';
+
+CREATE FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json DEFAULT '[]'::json) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_spare bigint[] := ARRAY[]::bigint[];
+  v_lost  json;
+BEGIN
+  IF json_array_length(p_reports) > 0 THEN
+    v_spare := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  BEGIN
+    v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
+  EXCEPTION
+    WHEN OTHERS THEN
+      -- A rule that fails must not keep the tasks from going on.
+      PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
+      FROM long_task.worker_lease AS l
+      WHERE l.worker_id = p_worker_id;
+      v_lost := long_task.lost_attempts(p_worker_id, v_spare, false);
+  END;
+  IF v_lost IS NULL THEN
+    RETURN 0;
+  END IF;
+  RETURN json_array_length(v_lost) - cardinality(long_task.finish_attempts(p_worker_id, v_lost));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json) IS 'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
 CREATE TABLE long_task.deleted_attempt (
     task_id bigint NOT NULL,
@@ -2619,7 +2647,7 @@ REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known
 
 REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer, p_reports json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
@@ -2718,6 +2746,8 @@ GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_user;
 REVOKE ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
 GRANT SELECT ON TABLE long_task.failed TO long_task_reader;
 GRANT SELECT ON TABLE long_task.failed TO long_task_user;

@@ -60,6 +60,28 @@ def test_a_changed_procedure_is_all_that_an_upgrade_runs(
     assert "statement_timestamp()" in row[0]
 
 
+def test_a_rule_of_ones_own_survives_an_upgrade(
+    server: Server, empty_database: EmptyDatabase, tmp_path: Path
+) -> None:
+    dsn = server.dsn_of(empty_database(), tcp=True)
+    install(dsn)
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION long_task.retry_lost_task(p_task long_task.task)"
+            " RETURNS interval LANGUAGE sql AS 'SELECT interval ''7 s'''"
+        )
+    changed = Path(shutil.copytree(db_directory(), tmp_path / "db"))
+    for path in (changed / "procedures").glob("*.sql"):
+        path.write_text(path.read_text() + "\n-- another comment\n")
+    assert len(migrate(dsn, db_dir=changed).applied) > 10
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT prosrc FROM pg_proc"
+            " WHERE oid = 'long_task.retry_lost_task(long_task.task)'::regprocedure"
+        )
+        assert cursor.fetchone() == ("SELECT interval '7 s'",)
+
+
 def test_a_failing_change_is_told_in_one_line_and_mended_by_the_next_migrate(
     server: Server, empty_database: EmptyDatabase, tmp_path: Path
 ) -> None:

@@ -401,3 +401,27 @@ def test_a_failed_worker_can_be_deleted_with_all_it_had(
     assert sql.run("DELETE FROM long_task.worker WHERE id = 1") == 1
     assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
     assert sql.rows("SELECT FROM long_task.worker_status") == []
+    assert _events(sql, "kind, task_count, detail")[-1] == (
+        "recovered", 1, f"node node-1 (pid 4711 on host) failed, and {_me(sql)} deleted the worker",
+    )  # fmt: skip
+
+
+def test_a_person_may_give_the_tasks_of_a_failed_worker_back(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    task_id = sql.insert(max_attempts=2, retry_delay="0")
+    node.claim()
+    recover = "SELECT long_task.recover_worker_tasks(1)"
+    stopped.advance(FREE_AFTER - 1)
+    assert sql.refusal(recover).code == "LT001"
+    stopped.advance(1)
+    assert sql.value(recover) == 1
+    assert sql.look(task_id, "state_id, running_on") == ("AW", None)
+    assert sql.value(recover) == 0
+    assert _events(sql, "kind, task_count, detail")[-1] == (
+        "recovered", 1, f"node node-1 (pid 4711 on host) failed, and {_me(sql)} saw it",
+    )  # fmt: skip
+
+
+def _me(sql: Sql) -> str:
+    return str(sql.value("SELECT session_user"))
