@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from pg_tasks.cli import node_main
+    from pg_tasks.console.cli import node_main
 except (
     ImportError,
     SyntaxError,

@@ -2,7 +2,7 @@
 
 import sys
 
-from pg_tasks.cli import main
+from pg_tasks.console.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import psycopg2
 
-from pg_tasks.migration import db_directory
+from pg_tasks.install.migration import db_directory
 
 _XML = "{http://www.liquibase.org/xml/ns/dbchangelog}"
 

@@ -11,8 +11,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
-from pg_tasks.embedded import EmbeddedServer
-from pg_tasks.postgres_programs import wheel_bin_dir
+from pg_tasks.install.embedded import EmbeddedServer
+from pg_tasks.install.postgres_programs import wheel_bin_dir
 from tests.changelog import apply_changelog
 
 _SETTINGS = {

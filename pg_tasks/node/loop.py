@@ -23,12 +23,14 @@ from pg_tasks.errors import GuardianDied, PgTasksError
 from pg_tasks.exhaustive import assert_never
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.kernel import boottime
-from pg_tasks.guardian_link import GuardianLink
 from pg_tasks.log import event
-from pg_tasks.messages import Ended, Fence, Fenced, KillAll, News, Started
+from pg_tasks.messages import Ended, Fence, Fenced, News, Started
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
+from pg_tasks.node.contact import Contact
+from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.ear import Ear
+from pg_tasks.node.guardian_link import GuardianLink
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.remains import judge, kill_remains, name_process
@@ -76,19 +78,21 @@ class Node:
             settings.connect_timeout,
             call_limit,
         )
+        self._dispatch = Dispatch(
+            self._roster, settings.worker_id, settings.kill_grace, settings.completion_grace
+        )
         self._session = Session(
             self._link,
+            Contact(self._link, Backoff(0.1, 5.0, random.random)),
             self._roster,
+            self._dispatch,
             identity,
             Rules(
                 terms,
                 settings.recovery_delay,
                 call_limit,
-                settings.kill_grace,
-                settings.completion_grace,
                 pooled=settings.listen_dsn is not None,
             ),
-            Backoff(0.1, 5.0, random.random),
             Standby(settings.worker_id, settings.lease_renewal, judge),
             kill_remains,
         )
@@ -152,9 +156,8 @@ class Node:
             self._replace_guardian(error)
 
     def _deliver(self) -> None:
-        outbox, self._session.outbox = self._session.outbox, []
-        if outbox:
-            self._guardian.send(outbox)
+        if requests := self._dispatch.take():
+            self._guardian.send(requests)
 
     def _wait(self) -> None:
         """Sleep until something happens or is due, then let those act for whom it is."""
@@ -198,8 +201,8 @@ class Node:
     def _end_tasks(self, grace: float | None) -> None:
         """End what runs, and start nothing of what an answer that is under way may bring."""
         self._end_at = None
-        self._session.refusing = NODE_STOPPED
-        self._session.outbox.append(KillAll(NODE_STOPPED, grace))
+        self._dispatch.refuse(NODE_STOPPED)
+        self._dispatch.kill_all(NODE_STOPPED, grace)
 
     def _hear_guardian(self) -> None:
         if self._guardian.wants_write:

@@ -14,9 +14,9 @@ from enum import Enum, auto
 from pathlib import Path
 from signal import SIGKILL
 
-from pg_tasks import run_dir
 from pg_tasks.guardian.tree import Process, ProcessTree
 from pg_tasks.log import event
+from pg_tasks.node import run_dir
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,7 @@
 """What the node says to the database, and what it makes of the answers.
 
 One call is under way at a time. What to ask follows afresh, at each turn, from what is known then:
-a hint, an end, a time only make the next ``sync`` come sooner. Requests for the guardian are
-collected in ``outbox``; the loop carries them.
+a hint, an end, a time only make the next ``sync`` come sooner.
 """
 
 import logging
@@ -10,17 +9,17 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
+from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost
 from pg_tasks.exhaustive import assert_never
 from pg_tasks.log import event
-from pg_tasks.messages import LEASE_LOST, Ended, Fence, KillAll, Request
+from pg_tasks.messages import LEASE_LOST, Ended
 from pg_tasks.node import calls
-from pg_tasks.node.backoff import Backoff
-from pg_tasks.node.calls import Attend, Call, Identity, Locked, Order, Row, Synced
+from pg_tasks.node.calls import Call, Identity, Locked, Row, Synced
+from pg_tasks.node.contact import Contact
+from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.lease import Lease, Terms, granted
 from pg_tasks.node.link import Hints, Link, Phase
-from pg_tasks.node.orders import attend_request, start_request
-from pg_tasks.node.roster import Key, Roster, without_process
+from pg_tasks.node.roster import Roster
 from pg_tasks.node.standby import Standby
 from pg_tasks.schema_version import check_version
 
@@ -48,8 +47,6 @@ class Rules(NamedTuple):
     terms: Terms
     recovery_delay: float
     call_timeout: float
-    kill_grace: float
-    completion_grace: float
     pooled: bool = False
     """Whether calls go through a pooler that has no sessions; then somebody else listens."""
 
@@ -60,43 +57,36 @@ class Session:
     def __init__(
         self,
         link: Link,
+        contact: Contact,
         roster: Roster,
+        dispatch: Dispatch,
         identity: Identity,
         rules: Rules,
-        backoff: Backoff,
         standby: Standby,
         kill_remains: Callable[[], int],
     ) -> None:
         """``kill_remains``: ends what dead nodes of this machine have left behind."""
         self._link = link
+        self._contact = contact
         self._roster = roster
+        self._dispatch = dispatch
         self._identity = identity
         self._rules = rules
-        self._backoff = backoff
         self._standby = standby
         self._kill_remains = kill_remains
         self._worker_channel = calls.worker_channel(identity.worker_id)
         self._asked: Asked | None = None
         self._asked_at = 0.0
-        self._connection = 0
-        self._greeted = False
-        self._registered = False
-        self._compared = False
         self._hinted = False
-        self._proven = False
         self._dismissed = False
-        self._open_at = 0.0
         self._leave_at = 0.0
         self._watch_at: float | None = None
         self._sync_at: float | None = None
         self._retry_at: float | None = None
-        self.outbox: list[Request] = []
         self.lease: Lease | None = None
         self.leaving = False
         """The node was told to stop: nothing is claimed any more, and the worker is given back when
         nothing is left."""
-        self.refusing: str | None = None
-        """Why nothing is started any more, not even what was claimed already."""
         self.give_up_at: float | None = None
         """When the node ends, told to stop, even if ends of tasks could not be reported."""
         self.over = False
@@ -139,7 +129,7 @@ class Session:
         phase = self._link.phase
         times = [self._link.deadline, self.give_up_at]
         if phase is Phase.CLOSED:
-            times.append(self._open_at)
+            times.append(self._contact.open_at)
         if self.lease is not None:
             times.append(self.lease.trusted_until)
             if phase is Phase.READY:
@@ -158,29 +148,15 @@ class Session:
             self._roster.take_back()
             self._lose_lease(str(error))
         except (DatabaseAway, DatabaseRefused) as error:
-            self._disconnected(error, now)
+            self._asked = None
+            self._roster.take_back()
+            self._contact.lost(error, now, self._roster.live)
 
     def _reopen(self, now: float) -> None:
         if self._is_leaving and self.lease is None and not self._roster.live:
             self.over = True
-        elif now >= self._open_at:
-            self._connection += 1
-            self._guarded(lambda: self._link.open(now), now)
-
-    def _disconnected(self, error: PgTasksError, now: float) -> None:
-        usable, self._greeted = self._greeted and isinstance(error, DatabaseAway), False
-        self._asked = None
-        self._registered = self._compared = False
-        self._roster.take_back()
-        if not (self._proven or usable or self._link.has_untried_host):
-            raise error
-        wait = self._backoff.wait()
-        self._open_at = now + wait
-        tasks = self._roster.live
-        if isinstance(error, DatabaseRefused):
-            event(logger, logging.ERROR, "call_refused", error=error, retry_in=wait, tasks=tasks)
-        else:
-            event(logger, logging.WARNING, "database_away", error=error, retry_in=wait, tasks=tasks)
+        elif now >= self._contact.open_at:
+            self._guarded(lambda: self._contact.open(now), now)
 
     def _ask(self, now: float) -> None:
         """Send the call that is due, if one is."""
@@ -193,18 +169,18 @@ class Session:
 
     def _next_call(self, now: float) -> tuple[Asked | None, Call | None]:
         me, roster, lease = self._identity, self._roster, self.lease
-        if not self._greeted:
+        if not self._contact.greeted:
             if self._rules.pooled:
                 return Asked.GREET, calls.greet_pooled()
             return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
         if lease is not None:
-            if not self._registered:
+            if not self._contact.registered:
                 duration = self._rules.terms.duration
                 return Asked.RENEW, calls.renew(
-                    me.worker_id, lease.epoch, self._connection, duration
+                    me.worker_id, lease.epoch, self._contact.number, duration
                 )
             if self._is_leaving and roster.empty and now >= self._leave_at:
-                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._connection)
+                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._contact.number)
             return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
         if self._is_leaving and not roster.live:
             self.over = True
@@ -213,7 +189,7 @@ class Session:
             reports = roster.take_reports()
             return Asked.LOCK, calls.lock(
                 me,
-                self._connection,
+                self._contact.number,
                 self._rules.terms,
                 self._rules.recovery_delay,
                 self._standby.dead_process,
@@ -229,7 +205,7 @@ class Session:
         return (
             self._roster.due
             or self._hinted
-            or not self._compared
+            or not self._contact.compared
             or now >= lease.renew_at
             or (self._sync_at is not None and now >= self._sync_at)
         )
@@ -245,8 +221,8 @@ class Session:
         return calls.sync(
             self._identity.worker_id,
             lease.epoch,
-            self._connection,
-            known=roster.known_tasks() if renews or not self._compared else None,
+            self._contact.number,
+            known=roster.known_tasks() if renews or not self._contact.compared else None,
             reports=roster.take_reports(),
             free_slots=0 if self._is_leaving else roster.free,
             running=roster.live,
@@ -273,15 +249,14 @@ class Session:
         match asked:
             case Asked.GREET:
                 check_version(calls.parse_version(row), self._link.database)
-                self._greeted = True
+                self._contact.greeted = True
             case Asked.LOCK:
-                self._proven = True
-                self._backoff.reset()
+                self._contact.works()
                 self._on_locked(calls.parse_locked(row), now)
             case Asked.RENEW:
                 self._on_renewed()
             case Asked.SYNC:
-                self._backoff.reset()
+                self._contact.works()
                 self._on_synced(calls.parse_synced(row), now)
             case Asked.LEAVE:
                 self._on_left(row, now)
@@ -302,8 +277,8 @@ class Session:
             return
         self._standby.served()
         self._roster.settle(())
-        self._registered = True
-        self._compared = False
+        self._contact.registered = True
+        self._contact.compared = False
         lease = granted(answer.epoch, self._asked_at, self._rules.terms)
         # The first call renews: only then does a node learn when to look after the other workers.
         self._trust(lease._replace(renew_at=now))
@@ -313,7 +288,7 @@ class Session:
         )  # fmt: skip
 
     def _on_renewed(self) -> None:
-        self._registered = True
+        self._contact.registered = True
         if self.lease is not None:  # else its time ran out under way
             self._trust(granted(self.lease.epoch, self._asked_at, self._rules.terms))
 
@@ -334,18 +309,12 @@ class Session:
             return
         if self._asked_at >= lease.renew_at:
             self._trust(self._renewed(lease, answer.watch_in, now))
-        self._compared = True
+        self._contact.compared = True
         if self._roster.settle(answer.again):
             self._retry_at = now + ROW_RETRY
         self._sync_at = None if answer.wake_in is None else now + answer.wake_in
         self._heed(answer.stop)
-        ending = {Key(item.task_id, item.attempt) for item in answer.attend}
-        for order in answer.start:
-            key = Key(order.task_id, order.attempt)
-            if not self._roster.is_known(key) and key not in ending:
-                self._start(order, now)
-        for item in answer.attend:
-            self._attend(item, now)
+        self._dispatch.carry_out(answer, now)
 
     def _renewed(self, lease: Lease, watch_in: float | None, now: float) -> Lease:
         """Renewed again in time to see to it that a failed worker's tasks are given back."""
@@ -362,34 +331,16 @@ class Session:
             self._hinted = True
         self._dismissed = dismissed
 
-    def _start(self, order: Order, now: float) -> None:
-        key = Key(order.task_id, order.attempt)
-        if self.refusing is not None:
-            self._roster.report_unstarted(without_process(key, self.refusing, now))
-            return
-        self._roster.order(key)
-        grace = self._rules.kill_grace
-        self.outbox.append(start_request(order, self._identity.worker_id, grace))
-
-    def _attend(self, item: Attend, now: float) -> None:
-        key = Key(item.task_id, item.attempt)
-        if not self._roster.is_known(key):
-            # Claimed by a call whose answer was lost, and ended by a person since.
-            never = without_process(key, "ended before it was started", now)
-            self._roster.report_unstarted(never)
-        elif self._roster.tell(key, item.what):
-            self.outbox.append(attend_request(item, self._rules.completion_grace))
-
     def _trust(self, lease: Lease) -> None:
         self.lease = lease
-        self.outbox.append(Fence(lease.trusted_until))
+        self._dispatch.fence(lease)
 
     def _lose_lease(self, why: str) -> None:
         tasks = self._roster.live
         worker_id = self._identity.worker_id
         event(logger, logging.ERROR, "lease_lost", worker_id=worker_id, why=why, tasks=tasks)
         self.lease = None
-        self._compared = False
+        self._contact.compared = False
         # The next lock writes off whatever it is not told: even what a row in use put off.
         self._roster.retry()
-        self.outbox.append(KillAll(LEASE_LOST, grace=0.0))
+        self._dispatch.kill_all(LEASE_LOST, grace=0.0)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from pg_tasks.embedded import EmbeddedServer
-from pg_tasks.postgres_programs import programs_for
+from pg_tasks.install.embedded import EmbeddedServer
+from pg_tasks.install.postgres_programs import programs_for
 from tests.servers import Database, Server, find_versions
 from tests.waiting import wait_until
 

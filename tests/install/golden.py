@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg2
 
-from pg_tasks import liquibase
-from pg_tasks.jdbc import address_of
-from pg_tasks.migration import db_directory, migrate
+from pg_tasks.install import liquibase
+from pg_tasks.install.jdbc import address_of
+from pg_tasks.install.migration import db_directory, migrate
 from tests.servers import Server, find_versions
 
 SCHEMA_DUMP = Path(__file__).with_name("schema_dump.sql")

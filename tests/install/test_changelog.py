@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pg_tasks.migration import db_directory
+from pg_tasks.install.migration import db_directory
 from tests.changelog import change_sets, sql_files
 
 

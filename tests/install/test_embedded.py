@@ -16,9 +16,9 @@ import psutil
 import psycopg2
 import pytest
 
-from pg_tasks.embedded import EmbeddedServer, default_data_dir, default_server
 from pg_tasks.errors import EmbeddedError
-from pg_tasks.postgres_programs import wheel_bin_dir
+from pg_tasks.install.embedded import EmbeddedServer, default_data_dir, default_server
+from pg_tasks.install.postgres_programs import wheel_bin_dir
 from tests.servers import find_versions
 from tests.waiting import wait_until
 
@@ -87,7 +87,8 @@ def test_starting_again_changes_nothing(embedded: EmbeddedServer) -> None:
 
 def test_processes_that_start_it_at_once_start_one(embedded: EmbeddedServer) -> None:
     code = (
-        "import sys; from pathlib import Path; from pg_tasks.embedded import default_server;"
+        "import sys; from pathlib import Path;"
+        "from pg_tasks.install.embedded import default_server;"
         "server = default_server(Path(sys.argv[1])); server.start(); print(server.dsn)"
     )
     command = [sys.executable, "-c", code, str(embedded.data_dir)]
@@ -102,7 +103,8 @@ def test_the_server_outlives_the_process_that_started_it_and_its_terminal(
     embedded: EmbeddedServer,
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from pg_tasks.embedded import default_server;"
+        "import sys; from pathlib import Path;"
+        "from pg_tasks.install.embedded import default_server;"
         "default_server(Path(sys.argv[1])).start(); print('started', flush=True); sys.stdin.read()"
     )
     starter = subprocess.Popen(
@@ -241,7 +243,8 @@ def test_programs_in_a_closed_directory_are_used_and_it_stays_closed(directory: 
 
 def test_an_ordinary_user_needs_no_other_account(directory: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from pg_tasks.embedded import default_server;"
+        "import os, sys; from pathlib import Path;"
+        "from pg_tasks.install.embedded import default_server;"
         "data_dir = Path(sys.argv[1]); data_dir.mkdir();"
         "user = os.getuid() or 65534; os.chown(data_dir, user, -1); os.setuid(user);"
         "server = default_server(data_dir); server.start();"

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from pg_tasks.errors import MigrationError, SchemaMismatch
-from pg_tasks.migration import check_schema, db_directory, install
+from pg_tasks.install.migration import check_schema, db_directory, install
 from pg_tasks.schema_version import SCHEMA_VERSION
 from tests.install.golden import SCHEMA_DUMP, install_sql, schema_dump
 from tests.servers import Server

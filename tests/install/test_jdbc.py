@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from pg_tasks.errors import MigrationError
-from pg_tasks.jdbc import Address, address_of
+from pg_tasks.install.jdbc import Address, address_of
 
 
 def _address(host: str, dbname: str = "tasks", **parameters: str) -> Address:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pg_tasks.errors import MigrationError
-from pg_tasks.liquibase_files import distribution, wheel_java_home
+from pg_tasks.install.liquibase_files import distribution, wheel_java_home
 
 
 def test_a_machine_without_java_npm_and_liquibase_gets_all_from_packages(
@@ -57,6 +57,6 @@ def test_without_any_java_the_way_to_get_one_is_told(
     distribution()
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("pg_tasks.liquibase_files.find_spec", lambda name: None)
+    monkeypatch.setattr("pg_tasks.install.liquibase_files.find_spec", lambda name: None)
     with pytest.raises(MigrationError, match=r"pip install 'pg-tasks\[java\]'"):
         distribution()

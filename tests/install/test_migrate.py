@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 
 from pg_tasks.errors import DatabaseAway, MigrationError
-from pg_tasks.liquibase_files import wheel_java_home
-from pg_tasks.migration import db_directory, install, migrate
+from pg_tasks.install.liquibase_files import wheel_java_home
+from pg_tasks.install.migration import db_directory, install, migrate
 from tests.changelog import change_sets
 from tests.install.golden import SCHEMA_DUMP, schema_dump
 from tests.servers import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_tasks.migration import db_directory
+from pg_tasks.install.migration import db_directory
 from tests.servers import Server
 
 _ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_the_wheel_has_the_package_the_sql_and_the_configuration(wheel: Path) ->
         names = set(archive.namelist())
     sql = {f"pg_tasks/db/{path.relative_to(db_directory())}" for path in _files(db_directory())}
     config = {f"pg_tasks/config/{path.name}" for path in _files(_ROOT / "config")}
-    assert {"pg_tasks/py.typed", "pg_tasks/cli.py", *sql, *config} <= names
+    assert {"pg_tasks/py.typed", "pg_tasks/console/cli.py", *sql, *config} <= names
     assert not [name for name in names if name.startswith(("tests/", "db/", "config/"))]
 
 
@@ -42,7 +42,7 @@ def test_the_wheel_installs_and_migrates_a_database_outside_a_checkout(
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     code = (
-        "import sys; from pg_tasks.migration import db_directory, install, migrate;"
+        "import sys; from pg_tasks.install.migration import db_directory, install, migrate;"
         "print(db_directory(), install(sys.argv[1]), migrate(sys.argv[1]).applied)"
     )
     done = subprocess.run(

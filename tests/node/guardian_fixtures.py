@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pg_tasks.guardian.config import Config
-from pg_tasks.guardian_link import GuardianLink
 from pg_tasks.messages import Ended, Fenced, Kill, News, Request, Start, Started
+from pg_tasks.node.guardian_link import GuardianLink
 from tests.waiting import wait_until
 
 LIMIT = 60.0

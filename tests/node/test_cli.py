@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from pg_tasks.dsn import read_dsn
-from pg_tasks.embedded import EmbeddedServer, default_server
+from pg_tasks.install.embedded import EmbeddedServer, default_server
 from tests.shell import PATIENCE, ROOT, Shell
 
 SECRET = "hunter2"

@@ -11,8 +11,8 @@ import pytest
 
 from pg_tasks.errors import GuardianDied
 from pg_tasks.guardian.config import Config
-from pg_tasks.guardian_link import GuardianLink
 from pg_tasks.messages import Ended
+from pg_tasks.node.guardian_link import GuardianLink
 from tests.node.guardian_fixtures import guardian, pids_with, status_field
 from tests.waiting import wait_until
 
@@ -180,7 +180,7 @@ _NODE = f"""
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pg_tasks.guardian.config import Config
-from pg_tasks.guardian_link import GuardianLink
+from pg_tasks.node.guardian_link import GuardianLink
 from pg_tasks.messages import Start
 directory, mark, ready = sys.argv[1:]
 family = {str(Path(__file__).parent / "programs" / "family.py")!r}

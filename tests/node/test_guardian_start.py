@@ -11,7 +11,7 @@ import pytest
 
 from pg_tasks.errors import SettingsError
 from pg_tasks.guardian.config import Config
-from pg_tasks.guardian_link import GuardianLink, task_environment
+from pg_tasks.node.guardian_link import GuardianLink, task_environment
 from tests.node.guardian_fixtures import guardian
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from pg_tasks.postgres_programs import programs_for
+from pg_tasks.install.postgres_programs import programs_for
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE, RunningNode
 from tests.node.tasks import Tasks, program, shell

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pg_tasks import run_dir
 from pg_tasks.guardian.tree import ProcessTree
+from pg_tasks.node import run_dir
 from pg_tasks.node.remains import Proof, judge, name_process
 
 

@@ -9,6 +9,8 @@ from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksErr
 from pg_tasks.messages import Fence, Kill, KillAll, Start, Stop
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Call, Identity, Row
+from pg_tasks.node.contact import Contact
+from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Hints, Link, Phase
 from pg_tasks.node.remains import Proof
@@ -17,7 +19,7 @@ from pg_tasks.node.session import Rules, Session
 from pg_tasks.node.standby import Standby
 
 IDENTITY = Identity(1, 0, 2, "a node", "a host", 42, "boot/1-42-7/a", "1.0")
-RULES = Rules(Terms(30, 10, 1), 5, 15, 10, 10)
+RULES = Rules(Terms(30, 10, 1), 5, 15)
 
 
 class PlayedLink:
@@ -60,8 +62,17 @@ class Played:
         self.roster = Roster(IDENTITY.slots)
         backoff = Backoff(1.0, 8.0, lambda: 0.0)
         standby = Standby(IDENTITY.worker_id, RULES.terms.renewal, self._judge)
+        link = cast(Link, self.link)
+        self.dispatch = Dispatch(self.roster, IDENTITY.worker_id, 10, 10)
         self.session = Session(
-            cast(Link, self.link), self.roster, IDENTITY, RULES, backoff, standby, self._clear
+            link,
+            Contact(link, backoff),
+            self.roster,
+            self.dispatch,
+            IDENTITY,
+            RULES,
+            standby,
+            self._clear,
         )
         self.cleared = 0
         self.now = 100.0
@@ -101,8 +112,7 @@ class Played:
         self.session.advance(self.now)
 
     def sent(self) -> list[Any]:
-        outbox, self.session.outbox = self.session.outbox, []
-        return list(outbox)
+        return list(self.dispatch.take())
 
     def end(self, task_id: int, attempt: int = 1) -> None:
         self.session.ended(without_process(Key(task_id, attempt), "a test", self.now))
@@ -381,7 +391,7 @@ def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Playe
     serving.hear(group=True)
     ask(serving, "sync")
     serving.session.leaving = True
-    serving.session.refusing = "Node stopped"
+    serving.dispatch.refuse("Node stopped")
     serving.synced(start=[order(1)])
     assert serving.sent() == []
     assert "Node stopped" in ask(serving, "sync").values[3]

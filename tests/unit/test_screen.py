@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_tasks.screen import Table, render, text_of, width_of
+from pg_tasks.console.screen import Table, render, text_of, width_of
 
 RUNNING = Table("RUNNING", ["task_id", "age"], [(7, timedelta(seconds=75)), (12, timedelta())])
 

@@ -16,10 +16,10 @@ from typing import TextIO
 import psycopg2
 import pytest
 
+from pg_tasks.console.screen import Table
+from pg_tasks.console.terminal import Terminal, is_terminal
+from pg_tasks.console.top import Source, print_once, watch
 from pg_tasks.errors import DatabaseAway
-from pg_tasks.screen import Table
-from pg_tasks.terminal import Terminal, is_terminal
-from pg_tasks.top import Source, print_once, watch
 
 PATIENCE = 30.0
 

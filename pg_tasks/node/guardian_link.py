@@ -11,7 +11,6 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from types import TracebackType
 
-from pg_tasks import run_dir
 from pg_tasks.errors import GuardianDied, ProtocolError, SettingsError
 from pg_tasks.guardian.channel import Channel
 from pg_tasks.guardian.config import Config, to_argument
@@ -19,6 +18,7 @@ from pg_tasks.guardian.extinction import kill_children
 from pg_tasks.guardian.kernel import become_subreaper
 from pg_tasks.guardian.tree import Process, ProcessTree
 from pg_tasks.messages import Ended, Fenced, News, Request, Started
+from pg_tasks.node import run_dir
 
 _CLOSE_LIMIT = 30.0
 """Seconds: a guardian that has not killed everything by then is stuck, and killed itself."""
@@ -188,7 +188,7 @@ def _spawn(
     connection: socket.socket, config: Config, environment: Mapping[bytes, bytes] | None
 ) -> int:
     """The guardian's standard input is its end of the socket, its standard error is ours."""
-    program = Path(__file__).parent / "guardian" / "__main__.py"
+    program = Path(__file__).parents[1] / "guardian" / "__main__.py"
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     log = 2 if _is_open(2) else null
     try:

@@ -8,11 +8,11 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from pg_tasks.console.screen import Table, render, text_of
+from pg_tasks.console.target import one_line
+from pg_tasks.console.terminal import Terminal, Wish
 from pg_tasks.errors import DatabaseAway, DatabaseRefused, PgTasksError, SchemaMismatch
-from pg_tasks.migration import check_schema
-from pg_tasks.screen import Table, render, text_of
-from pg_tasks.target import one_line
-from pg_tasks.terminal import Terminal, Wish
+from pg_tasks.install.migration import check_schema
 
 VIEWS = {
     "group_status": "group_id ready delayed blocked running live_workers slots oldest_ready_age"

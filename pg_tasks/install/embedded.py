@@ -24,8 +24,15 @@ import psutil
 from psycopg2.extensions import make_dsn
 
 from pg_tasks.errors import EmbeddedError
-from pg_tasks.postgres_programs import Programs, programs_for, wheel_bin_dir
-from pg_tasks.server_place import HOST, Place, choose_place, is_free, read_place, write_place
+from pg_tasks.install.postgres_programs import Programs, programs_for, wheel_bin_dir
+from pg_tasks.install.server_place import (
+    HOST,
+    Place,
+    choose_place,
+    is_free,
+    read_place,
+    write_place,
+)
 
 DATABASE = "pg_tasks"
 SUPERUSER = "postgres"

@@ -8,9 +8,9 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from pg_tasks.dsn import dsn_of_environment, safe_dsn
-from pg_tasks.embedded import EmbeddedServer, default_server
 from pg_tasks.errors import DatabaseAway
-from pg_tasks.migration import install
+from pg_tasks.install.embedded import EmbeddedServer, default_server
+from pg_tasks.install.migration import install
 from pg_tasks.settings import Settings
 
 

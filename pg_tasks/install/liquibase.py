@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pg_tasks.errors import MigrationError
-from pg_tasks.jdbc import Address
-from pg_tasks.liquibase_files import VERSION, Distribution, child_environment, distribution
+from pg_tasks.install.jdbc import Address
+from pg_tasks.install.liquibase_files import VERSION, Distribution, child_environment, distribution
 
 SCHEMA = "long_task"
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def _call(found: Distribution, arguments: Sequence[str]) -> tuple[int, list[str]
         # Liquibase reads a liquibase.properties of the current directory.
         tempfile.TemporaryDirectory(prefix="pg_tasks-") as nowhere,
         subprocess.Popen(
-            [sys.executable, "-m", "pg_tasks.liquibase_child"],
+            [sys.executable, "-m", "pg_tasks.install.liquibase_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
