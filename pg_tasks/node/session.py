@@ -232,9 +232,11 @@ class Session:
 
     def _advance(self, now: float) -> None:
         row = self._link.advance(now)
-        self.hear(self._link.take_hints(self._worker_channel), now)
+        hints = self._link.take_hints(self._worker_channel)
         if row is not None:
             self._on_answer(row, now)
+        # After the answer, which may be older than what was heard together with it.
+        self.hear(hints, now)
 
     def hear(self, hints: Hints, now: float) -> None:
         """Something has happened that may be this node's business."""

@@ -357,6 +357,13 @@ def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played:
     ask(played, "lock_worker")
 
 
+def test_news_that_came_together_with_a_refusal_are_not_lost(played: Played) -> None:
+    connect(played)
+    played.link.heard = Hints(group=False, worker=True)
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
+    ask(played, "lock_worker")
+
+
 @pytest.mark.parametrize("tell", ["signal", "stop code"])
 def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
     serving: Played, tell: str
