@@ -77,8 +77,8 @@ TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
-  long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text),
+  long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]),
   long_task.renew_lease(integer, bigint, integer, double precision),
-  long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]),
+  long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]),
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;

@@ -26,9 +26,7 @@ _SETTINGS = {
 
 _CLOCK = """
 CREATE SCHEMA test_clock;
-CREATE TABLE test_clock.state (
-  frozen timestamptz, shift interval NOT NULL, session_start timestamptz
-);
+CREATE TABLE test_clock.state (frozen timestamptz, shift interval NOT NULL);
 INSERT INTO test_clock.state (shift) VALUES ('0');
 GRANT USAGE ON SCHEMA test_clock TO PUBLIC;
 GRANT SELECT ON test_clock.state TO PUBLIC;
@@ -39,19 +37,6 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT COALESCE(s.frozen, clock_timestamp() + s.shift) FROM test_clock.state AS s
-$$;
-CREATE OR REPLACE FUNCTION long_task.session_start()
-RETURNS timestamptz
-LANGUAGE sql
-STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT CASE
-    WHEN s.frozen IS NULL AND s.shift = interval '0' THEN a.backend_start
-    ELSE COALESCE(s.session_start, '-infinity')
-  END
-  FROM test_clock.state AS s
-  CROSS JOIN pg_stat_get_activity(pg_backend_pid()) AS a
 $$;
 """
 
@@ -79,10 +64,6 @@ class Clock:
             " FROM make_interval(secs => %s) AS d (step)",
             seconds,
         )
-
-    def connect(self, time: datetime) -> None:
-        """While the clock is not the real one: every session began at ``time``, not long ago."""
-        self._run("UPDATE test_clock.state SET session_start = %s", time)
 
     def now(self) -> datetime:
         """What the clock says."""

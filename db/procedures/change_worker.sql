@@ -22,7 +22,7 @@ BEGIN
     FROM long_task.worker_lease AS l
     WHERE l.worker_id = OLD.id
     FOR UPDATE;
-    IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+    IF v_lease.active AND long_task.lease_over_at(v_lease) > long_task.clock() THEN
       RAISE EXCEPTION USING
         ERRCODE = 'LT001',
         MESSAGE = format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),

@@ -4,7 +4,8 @@
 -- Locks      the worker's lease row; task rows by end_lease.
 -- Raises     LT004 bad value; LT011 another group's or another worker's node has it or the name
 --
--- A lease that has ended is given away when lease_over_at says so. At once it is given to the process that
+-- A lease that has ended is given away when lease_over_at says so, to a node that has waited for that by
+-- its own clock too (p_watched, of lease_state). At once it is given to the process that
 -- held it (which asks when nothing of it runs any more; not by a call that was left behind on its way when
 -- it had connected again, p_connection), and to one that has seen on its own machine that the holder and all
 -- its processes are dead (p_dead_process: the process of the lease as this call returned it).
@@ -12,7 +13,8 @@
 -- What the holder of before can still report (it was away, and is back) is handed in with p_reports
 -- and counts; what is left then is lost.
 --
--- Returns epoch (null: not given), held_by, retry_in seconds, and the process of the holder.
+-- Returns epoch (null: not given), held_by, retry_in seconds, and of the holder its process, the lease_state
+-- and the seconds that the whole of its lease lasts.
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_worker_id      integer,
@@ -27,9 +29,17 @@ CREATE OR REPLACE FUNCTION long_task.lock_worker(
   p_lease_duration double precision,
   p_recovery_delay double precision,
   p_reports        json DEFAULT '[]',
-  p_dead_process   text DEFAULT NULL
+  p_dead_process   text DEFAULT NULL,
+  p_watched        text[] DEFAULT NULL
 )
-RETURNS TABLE (epoch bigint, held_by text, retry_in double precision, held_process text)
+RETURNS TABLE (
+  epoch        bigint,
+  held_by      text,
+  retry_in     double precision,
+  held_process text,
+  held_lease   text,
+  whole        double precision
+)
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
@@ -59,6 +69,8 @@ BEGIN
     EXIT WHEN FOUND;
   END LOOP;
 
+  -- One after the other, or two would find the name free.
+  PERFORM pg_advisory_xact_lock(hashtextextended('long_task node ' || p_node_name, 0));
   v_now := long_task.clock();
   PERFORM long_task.refuse('LT011',
     format('node name %s is taken by worker %s, %s', p_node_name, l.worker_id, long_task.name_holder(l)),
@@ -67,13 +79,14 @@ BEGIN
   WHERE l.node_name = p_node_name
     AND l.worker_id <> p_worker_id
     AND l.active
-    AND long_task.lease_over_at(l, '-infinity') > v_now;
+    AND long_task.lease_over_at(l) > v_now;
 
-  v_over := long_task.lease_over_at(v_lease, long_task.session_start());
-  IF v_lease.active AND v_over > v_now
+  v_over := long_task.lease_over_at(v_lease);
+  IF v_lease.active
+     AND (v_over > v_now OR NOT COALESCE(long_task.lease_state(v_lease) = ANY (p_watched), false))
      AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
-    IF v_lease.group_id <> p_group_id THEN
+    IF v_lease.group_id <> p_group_id AND v_over > v_now THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
           p_worker_id, v_lease.group_id, long_task.name_holder(v_lease)),
         format('A node for group %s needs a worker id of its own.', p_group_id));
@@ -91,13 +104,22 @@ BEGIN
       NULL::bigint,
       long_task.name_holder(v_lease),
       extract(epoch FROM v_over - v_now)::double precision,
-      v_lease.process;
+      v_lease.process,
+      long_task.lease_state(v_lease),
+      extract(epoch FROM v_lease.lease_duration + v_lease.recovery_delay)::double precision;
     RETURN;
   END IF;
 
   v_lost := long_task.end_lease(v_lease, p_reports);
   IF v_lost IS NULL THEN
-    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text;
+    -- Before others may write off what this node still has to tell, it asks again.
+    UPDATE long_task.worker_lease AS l
+    SET locked_until = v_now + make_interval(secs => 5 * v_again)
+    WHERE l.worker_id = p_worker_id
+      AND l.process = p_process
+      AND json_array_length(p_reports) > 0;
+    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text, NULL::text,
+      NULL::double precision;
     RETURN;
   END IF;
   DELETE FROM long_task.worker_standby AS s
@@ -127,11 +149,11 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) IS
+COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) IS
   'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;

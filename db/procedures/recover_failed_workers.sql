@@ -8,26 +8,30 @@
 -- Rows that somebody holds in an open transaction are passed over. The lease stays until none is left, so
 -- that its worker is given to nobody whose tasks would then be somebody else's.
 --
--- Returns seconds until another lease may be lost; null: nobody else holds one.
-CREATE OR REPLACE FUNCTION long_task.recover_failed_workers(p_worker_id integer)
-RETURNS double precision
+-- p_watched: the leases (lease_state) for whose end the node has waited by its own clock; no other is judged.
+--
+-- Returns a JSON array of the leases of all other workers, each as [lease_state, seconds until it is over by the
+-- database's clock, seconds that the whole of it lasts].
+CREATE OR REPLACE FUNCTION long_task.recover_failed_workers(
+  p_worker_id integer,
+  p_watched   text[]
+)
+RETURNS json
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_again CONSTANT double precision := 0.2;
-  v_since timestamptz := long_task.session_start();
   v_lease long_task.worker_lease;
   v_lost  integer;
-  v_next  timestamptz;
 BEGIN
   FOR v_lease IN
     SELECT l.*
     FROM long_task.worker_lease AS l
     WHERE l.active
       AND l.worker_id <> p_worker_id
-      AND long_task.lease_over_at(l, v_since) <= long_task.clock()
+      AND long_task.lease_over_at(l) <= long_task.clock()
+      AND long_task.lease_state(l) = ANY (p_watched)
     ORDER BY l.worker_id
     FOR UPDATE SKIP LOCKED
   LOOP
@@ -39,14 +43,18 @@ BEGIN
     END IF;
   END LOOP;
 
-  SELECT min(long_task.lease_over_at(l, v_since)) INTO v_next
-  FROM long_task.worker_lease AS l
-  WHERE l.active
-    AND l.worker_id <> p_worker_id;
-  -- GREATEST would pass over a null.
-  RETURN CASE WHEN v_next IS NOT NULL THEN GREATEST(extract(epoch FROM v_next - long_task.clock()), v_again) END;
+  RETURN (
+    SELECT json_agg(json_build_array(
+      long_task.lease_state(l),
+      extract(epoch FROM long_task.lease_over_at(l) - long_task.clock()),
+      extract(epoch FROM l.lease_duration + l.recovery_delay)
+    ))
+    FROM long_task.worker_lease AS l
+    WHERE l.active
+      AND l.worker_id <> p_worker_id
+  );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_failed_workers(integer) IS
-  'Give back the tasks of workers whose node has failed. Returns seconds until another lease may be lost; null: there is none.';
+COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
+  'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';

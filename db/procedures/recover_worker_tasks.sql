@@ -23,7 +23,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN 0;
   END IF;
-  IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+  IF v_lease.active AND long_task.lease_over_at(v_lease) > long_task.clock() THEN
     PERFORM long_task.refuse('LT001', format('worker %s is served until %s', p_worker_id, v_lease.locked_until),
       'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.');
   END IF;

@@ -13,6 +13,7 @@
 -- p_lease_seconds renew the lease for so long from now; null: leave it
 -- p_running       how many processes there are, to be shown to people at a renewal
 -- p_known         ids of all tasks whose end the node has not reported before; null: no need to compare
+-- p_watched       at a renewal: leases of others for whose end the node has waited (recover_failed_workers)
 --
 -- Returns a JSON object:
 --   start     what to start, best first (start_order)
@@ -20,7 +21,7 @@
 --   again     task ids whose report has to be handed in again
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
---   watch_in  at a renewal: seconds until another worker's lease may be lost; null: there is none
+--   watch     at a renewal: the leases of other workers (recover_failed_workers)
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -30,7 +31,8 @@ CREATE OR REPLACE FUNCTION long_task.sync(
   p_free_slots    integer,
   p_running       integer,
   p_lease_seconds double precision DEFAULT NULL,
-  p_known         bigint[] DEFAULT NULL
+  p_known         bigint[] DEFAULT NULL,
+  p_watched       text[] DEFAULT NULL
 )
 RETURNS json
 LANGUAGE plpgsql
@@ -46,7 +48,7 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
-  v_watch_in double precision;
+  v_watch    json;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -66,7 +68,7 @@ BEGIN
       locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
-    v_watch_in := long_task.recover_failed_workers(p_worker_id);
+    v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
   IF p_reports IS NOT NULL THEN
@@ -103,12 +105,12 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
-    'watch_in', v_watch_in
+    'watch', v_watch
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) IS
+COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) IS
   'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
-REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;

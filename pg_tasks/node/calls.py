@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pg_tasks.messages import Ended
 from pg_tasks.node.lease import Terms
+from pg_tasks.node.watch import Watched
 from pg_tasks.schema_version import SchemaVersion
 
 
@@ -44,6 +45,7 @@ class Locked(NamedTuple):
     """Seconds."""
     held_process: str | None
     """The process of that node."""
+    held_lease: Watched | None
 
 
 class Order(NamedTuple):
@@ -81,8 +83,8 @@ class Synced(NamedTuple):
     """The worker's stop code."""
     wake_in: float | None
     """Seconds until something is due."""
-    watch_in: float | None
-    """Seconds until the lease of another worker may be lost; told at a renewal."""
+    watch: list[Watched] | None
+    """The leases of all other workers; told at a renewal."""
 
 
 Row: TypeAlias = Sequence[Any]
@@ -95,10 +97,14 @@ _VERSION = (
 
 
 def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
-    """Prepare a connection: its limits, its channels; asks for the version of the schema."""
+    """Prepare a connection: its limits, its channels; asks for the version of the schema.
+
+    The procedures are made for READ COMMITTED, whatever the default of the database or the role is.
+    """
     limits = _limits(call_timeout, local=False)
+    isolation = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
     listening = _listening(worker_id, group_id)
-    return Call(f"{limits.sql}; {listening}; {_VERSION}", limits.values)
+    return Call(f"{limits.sql}; {isolation}; {listening}; {_VERSION}", limits.values)
 
 
 def greet_pooled() -> Call:
@@ -147,18 +153,20 @@ def lock(
     terms: Terms,
     recovery_delay: float,
     dead_process: str | None,
+    watched: Sequence[str],
     reports: Sequence[Ended],
     now: float,
 ) -> Call:
     """Ask for the worker, handing in what could not be reported under the lease before.
 
-    ``connection``: its number among the node's; ``dead_process``: a holder that is proven dead.
+    ``connection``: its number among the node's; ``dead_process``: a holder that is proven dead;
+    ``watched``: the holder's lease, if its end was waited for.
     """
     *who, version = identity
     return Call(
-        "SELECT epoch, held_by, retry_in, held_process"
+        "SELECT epoch, held_by, retry_in, held_process, held_lease, whole"
         " FROM long_task.lock_worker"
-        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s)",
+        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s::text[])",
         (
             *who,
             connection,
@@ -167,6 +175,7 @@ def lock(
             recovery_delay,
             reports_json(reports, now),
             dead_process,
+            list(watched),
         ),
     )
 
@@ -189,11 +198,12 @@ def sync(
     running: int,
     lease_seconds: float | None,
     known: list[int] | None,
+    watched: list[str] | None,
     now: float,
 ) -> Call:
     """The call of a working node; see db/procedures/sync.sql."""
     return Call(
-        "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[])",
+        "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[], %s::text[])",
         (
             worker_id,
             epoch,
@@ -203,6 +213,7 @@ def sync(
             running,
             lease_seconds,
             known,
+            watched,
         ),
     )
 
@@ -219,7 +230,9 @@ def parse_version(row: Row) -> SchemaVersion:
 
 def parse_locked(row: Row) -> Locked:
     """The row that ``lock`` asked for."""
-    return Locked(*row)
+    epoch, held_by, retry_in, held_process, held_lease, whole = row
+    lease = None if held_lease is None else Watched(held_lease, retry_in, whole)
+    return Locked(epoch, held_by, retry_in, held_process, lease)
 
 
 def parse_synced(row: Row) -> Synced:
@@ -231,7 +244,7 @@ def parse_synced(row: Row) -> Synced:
         again=frozenset(answer["again"] or ()),
         stop=answer["stop"],
         wake_in=answer["wake_in"],
-        watch_in=answer["watch_in"],
+        watch=None if answer["watch"] is None else [Watched(*item) for item in answer["watch"]],
     )
 
 

@@ -36,21 +36,19 @@ class Ear:
                 self.link.open(now)
             elif self.link.deadline is not None and now >= self.link.deadline:
                 self.link.advance(now)
-        except (DatabaseAway, DatabaseRefused) as error:
+            self._ask(now)
+        except (DatabaseAway, DatabaseRefused, LeaseLost) as error:
             self._away(error, now)
 
     def advance(self, now: float) -> Hints:
         """The connection has something; what was heard."""
         try:
-            answered = self.link.advance(now) is not None
-            if self.link.phase is Phase.READY and not (self._listens or answered):
-                self.link.ask(calls.listen(self._worker_id, self._group_id), now)
-                return _NOTHING
-            if answered:
+            if self.link.advance(now) is not None:
                 self._listens = True
                 self._backoff.reset()
                 # What happened while nobody listened.
                 return _EVERYTHING
+            self._ask(now)
             return self.link.take_hints(calls.worker_channel(self._worker_id))
         except (DatabaseAway, DatabaseRefused, LeaseLost) as error:
             self._away(error, now)
@@ -59,6 +57,10 @@ class Ear:
     def wake_at(self) -> float | None:
         """When ``turn`` has something to do at the latest."""
         return self._open_at if self.link.phase is Phase.CLOSED else self.link.deadline
+
+    def _ask(self, now: float) -> None:
+        if self.link.phase is Phase.READY and not self._listens:
+            self.link.ask(calls.listen(self._worker_id, self._group_id), now)
 
     def _away(self, error: Exception, now: float) -> None:
         self._listens = False

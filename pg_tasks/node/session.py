@@ -21,6 +21,7 @@ from pg_tasks.node.lease import Lease, Terms, granted
 from pg_tasks.node.link import Hints, Link, Phase
 from pg_tasks.node.roster import Roster
 from pg_tasks.node.standby import Standby
+from pg_tasks.node.watch import Watch
 from pg_tasks.schema_version import check_version
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Session:
         self._hinted = False
         self._dismissed = False
         self._leave_at = 0.0
-        self._watch_at: float | None = None
+        self._watch = Watch()
         self._sync_at: float | None = None
         self._retry_at: float | None = None
         self.lease: Lease | None = None
@@ -150,10 +151,12 @@ class Session:
         except (DatabaseAway, DatabaseRefused) as error:
             self._asked = None
             self._roster.take_back()
+            self._watch.forget()
+            self._standby.lost_sight()
             self._contact.lost(error, now, self._roster.live)
 
     def _reopen(self, now: float) -> None:
-        if self._is_leaving and self.lease is None and not self._roster.live:
+        if self._is_leaving and self.lease is None and self._roster.empty:
             self.over = True
         elif now >= self._contact.open_at:
             self._guarded(lambda: self._contact.open(now), now)
@@ -174,15 +177,8 @@ class Session:
                 return Asked.GREET, calls.greet_pooled()
             return Asked.GREET, calls.greet(me.worker_id, me.group_id, self._rules.call_timeout)
         if lease is not None:
-            if not self._contact.registered:
-                duration = self._rules.terms.duration
-                return Asked.RENEW, calls.renew(
-                    me.worker_id, lease.epoch, self._contact.number, duration
-                )
-            if self._is_leaving and roster.empty and now >= self._leave_at:
-                return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._contact.number)
-            return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
-        if self._is_leaving and not roster.live:
+            return self._next_call_of_holder(lease, now)
+        if self._is_leaving and roster.empty:
             self.over = True
         # A worker is not asked for while a process of the lost lease is alive: it would be doubled.
         elif not roster.live and now >= self._standby.ask_at:
@@ -193,10 +189,24 @@ class Session:
                 self._rules.terms,
                 self._rules.recovery_delay,
                 self._standby.dead_process,
+                self._standby.watched(now),
                 reports,
                 now,
             )
         return None, None
+
+    def _next_call_of_holder(self, lease: Lease, now: float) -> tuple[Asked | None, Call | None]:
+        me, roster = self._identity, self._roster
+        if not self._contact.registered:
+            duration = self._rules.terms.duration
+            return Asked.RENEW, calls.renew(
+                me.worker_id, lease.epoch, self._contact.number, duration
+            )
+        if self._is_leaving and roster.empty:
+            if now < self._leave_at:
+                return None, None  # the lease ended with the first request
+            return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._contact.number)
+        return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
 
     def _sync_is_due(self, lease: Lease, now: float) -> bool:
         if self._retry_at is not None and now >= self._retry_at:
@@ -215,7 +225,8 @@ class Session:
         roster = self._roster
         # At each renewal too: whatever goes wrong, no attempt of ours stays without a process.
         renews = now >= lease.renew_at
-        if self._watch_at is not None and now >= self._watch_at:
+        watched = self._watch.over(now) if renews else []
+        if watched:
             # This call may give tasks of a failed worker back, whose node was perhaps a neighbour.
             self._kill_remains()
         return calls.sync(
@@ -223,6 +234,7 @@ class Session:
             lease.epoch,
             self._contact.number,
             known=roster.known_tasks() if renews or not self._contact.compared else None,
+            watched=watched if renews else None,
             reports=roster.take_reports(),
             free_slots=0 if self._is_leaving else roster.free,
             running=roster.live,
@@ -310,7 +322,8 @@ class Session:
             self._roster.take_back()
             return
         if self._asked_at >= lease.renew_at:
-            self._trust(self._renewed(lease, answer.watch_in, now))
+            self._watch.see(answer.watch or (), now)
+            self._trust(self._renewed(lease, now))
         self._contact.compared = True
         if self._roster.settle(answer.again):
             self._retry_at = now + ROW_RETRY
@@ -318,13 +331,13 @@ class Session:
         self._heed(answer.stop)
         self._dispatch.carry_out(answer, now)
 
-    def _renewed(self, lease: Lease, watch_in: float | None, now: float) -> Lease:
+    def _renewed(self, lease: Lease, now: float) -> Lease:
         """Renewed again in time to see to it that a failed worker's tasks are given back."""
         renewed = granted(lease.epoch, self._asked_at, self._rules.terms)
-        self._watch_at = None if watch_in is None else now + watch_in
-        if self._watch_at is None:
+        over_at = self._watch.next_at()
+        if over_at is None:
             return renewed
-        return renewed._replace(renew_at=min(renewed.renew_at, self._watch_at))
+        return renewed._replace(renew_at=min(renewed.renew_at, max(over_at, now + ROW_RETRY)))
 
     def _heed(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""

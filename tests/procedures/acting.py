@@ -165,10 +165,15 @@ class Node:
         self.slots = slots
         self.epoch: int | None = None
         self.connection = 1
+        self.watched: list[str] = []
+        """The leases of others that it has seen: it always counts as having waited for them."""
+        self.waited_for: list[str] = []
+        """The same of the one that holds its own worker."""
         self.name = f"node-{worker_id}"
         self.process = f"boot/1/4711/{next(_starts)}"
         if lock:
-            assert self.lock().epoch is not None
+            # The second time it has seen the lease that it waits for.
+            assert self.lock().epoch is not None or self.lock().epoch is not None
 
     def lock(self, *reports: Report, lease: float = LEASE, dead: str | None = None) -> Locked:
         """Asks for the worker, and keeps the epoch if it is given. ``dead``: a process."""
@@ -176,6 +181,8 @@ class Node:
         row = self.sql.row(statement, *values)
         locked = parse_locked(row)
         self.epoch = locked.epoch if locked.epoch is not None else self.epoch
+        if locked.held_lease is not None:
+            self.waited_for = [locked.held_lease.lease]
         return locked
 
     def lock_call(
@@ -184,7 +191,7 @@ class Node:
         """The statement of a lock, and its values."""
         statement = (
             "SELECT * FROM long_task.lock_worker"
-            "(%s, %s, %s, %s, 'host', 4711, %s, %s, '1', %s, %s, %s, %s)"
+            "(%s, %s, %s, %s, 'host', 4711, %s, %s, '1', %s, %s, %s, %s, %s)"
         )
         return statement, (
             self.worker_id,
@@ -197,6 +204,7 @@ class Node:
             RECOVERY_DELAY,
             json.dumps(reports),
             dead,
+            self.waited_for,
         )
 
     def connect(self, lease: float = LEASE) -> None:
@@ -218,7 +226,7 @@ class Node:
         lease: float | None = None,
     ) -> tuple[str, tuple[object, ...]]:
         """The statement of a sync, and its values."""
-        statement = "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[])"
+        statement = "SELECT long_task.sync(%s, %s, %s, %s::json, %s, %s, %s, %s::bigint[], %s)"
         return statement, (
             self.worker_id,
             self.epoch,
@@ -228,6 +236,7 @@ class Node:
             0,
             lease,
             known if known is None else list(known),
+            self.watched,
         )
 
     def sync(
@@ -239,7 +248,10 @@ class Node:
     ) -> Synced:
         """The call of a working node."""
         statement, values = self.sync_call(*reports, free=free, known=known, lease=lease)
-        return parse_synced(self.sql.row(statement, *values))
+        answer = parse_synced(self.sql.row(statement, *values))
+        if lease is not None:
+            self.watched = [item.lease for item in answer.watch or ()]
+        return answer
 
     def claim(self, free: int | None = None) -> list[int]:
         """What a sync gives to start, by id."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pg_tasks.node.calls import Locked
 from tests.procedures.acting import LEASE, RECOVERY_DELAY, Node, Sql, ended
 from tests.servers import Clock
 
@@ -16,7 +17,7 @@ def _worker(sql: Sql, columns: str) -> tuple[Any, ...]:
 
 def test_the_first_node_gets_a_worker_that_nobody_has_heard_of(sql: Sql, stopped: Clock) -> None:
     node = Node(sql, group_id=7, slots=3, lock=False)
-    assert node.lock() == (1, None, None, None)
+    assert node.lock() == Locked(1, None, None, None, None)
     assert _worker(
         sql, "group_id, active, task_count, stop, node_name, slots, host, pid, version, epoch"
     ) == (7, True, 0, 0, "node-1", 3, "host", 4711, "1", 1)
@@ -28,12 +29,12 @@ def test_a_held_worker_is_refused_with_who_holds_it_and_for_how_long(
 ) -> None:
     standby = Node(sql, lock=False)
     stopped.advance(10)
-    assert standby.lock() == (
-        None,
-        "node node-1 (pid 4711 on host)",
-        FREE_AFTER - 10,
-        node.process,
-    )
+    refused = standby.lock()
+    assert refused[:4] == (
+        None, "node node-1 (pid 4711 on host)", FREE_AFTER - 10, node.process,
+    )  # fmt: skip
+    assert refused.held_lease is not None
+    assert refused.held_lease[1:] == (FREE_AFTER - 10, FREE_AFTER)
     assert _worker(sql, "epoch, group_id") == (1, 0)
 
 

@@ -178,6 +178,7 @@ def test_a_worker_is_given_away_only_when_nobody_holds_a_row_of_its_tasks(
     person.run(HOLD[0], task_id)
     database.clock.advance(LEASE + RECOVERY_DELAY)
     other = Node(serving, lock=False)
+    assert other.lock().held_lease is not None
     refused = other.lock()
     assert (refused.epoch, refused.retry_in) == (None, 0.2)
     assert serving.value("SELECT active FROM long_task.worker WHERE id = 1")

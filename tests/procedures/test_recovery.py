@@ -17,12 +17,18 @@ def other(sql: Sql, node: Node) -> Node:
     return Node(sql, worker_id=2)
 
 
+def _watch(node: Node) -> float | None:
+    """Renews the lease; the seconds until the next one of the others is over."""
+    watch = node.sync(free=0, lease=LEASE).watch
+    return None if watch is None else min(item.over_in for item in watch)
+
+
 def _renew_until(node: Node, clock: Clock, seconds: float) -> float | None:
     """Time passes, and the node renews its lease in it; what the last renewal said to watch."""
     watch = None
     for _ in range(int(seconds / 5)):
         clock.advance(5)
-        watch = node.sync(free=0, lease=LEASE).watch_in
+        watch = _watch(node)
     return watch
 
 
@@ -65,12 +71,12 @@ def test_nothing_is_given_back_before_the_recovery_delay_has_passed(
 def test_a_renewal_says_when_the_next_lease_may_be_lost(
     sql: Sql, stopped: Clock, node: Node
 ) -> None:
-    assert node.sync(lease=LEASE).watch_in is None
-    assert node.sync().watch_in is None
+    assert node.sync(lease=LEASE).watch is None
+    assert node.sync().watch is None
     Node(sql, worker_id=2)
     stopped.advance(10)
     Node(sql, worker_id=3)
-    assert node.sync(lease=LEASE).watch_in == FREE_AFTER - 10
+    assert _watch(node) == FREE_AFTER - 10
 
 
 def test_a_call_that_renews_nothing_gives_nothing_back(
@@ -112,41 +118,54 @@ def test_a_task_for_a_failed_worker_alone_waits_for_it(
     assert node.claim() == []
 
 
-def test_after_an_outage_every_node_gets_a_whole_lease_to_come_back(
+def test_nobody_is_judged_by_a_node_that_has_not_waited_itself(
     sql: Sql, stopped: Clock, node: Node, other: Node
 ) -> None:
+    """After an outage, or a step of the database's clock, each has a whole lease to come back."""
     task_id = sql.insert()
     other.claim()
     stopped.advance(1000)
-    stopped.connect(stopped.now())
     node.lock()
-    assert _renew_until(node, stopped, FREE_AFTER - 5) == 5
+    node.watched = ["2/1/0", "1/2/3"]
+    assert _watch(node) == FREE_AFTER - 1000
     assert sql.look(task_id) == "AE"
     # The holder comes back first, and what happened meanwhile counts.
     assert other.lock(ended(task_id, exit_code=3)).epoch is not None
     assert sql.look(task_id, "state_id, exit_code") == ("CF", 3)
 
 
-def test_after_an_outage_a_worker_that_stays_away_is_recovered(
+def test_a_lease_that_was_renewed_meanwhile_is_another_one(
     sql: Sql, stopped: Clock, node: Node, other: Node
 ) -> None:
     task_id = sql.insert()
     other.claim()
-    stopped.advance(1000)
-    stopped.connect(stopped.now())
+    _watch(node)
+    seen = node.watched
+    stopped.advance(10)
+    other.sync(free=0, lease=LEASE)
+    stopped.advance(15)
+    _watch(node)
+    stopped.advance(FREE_AFTER - 15)
     node.lock()
-    _renew_until(node, stopped, FREE_AFTER)
-    assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
+    node.watched = seen
+    _watch(node)
+    assert sql.look(task_id) == "AE"
+    _watch(node)
+    assert sql.look(task_id) == "CF"
 
 
-def test_an_outage_keeps_a_node_that_stands_by_from_taking_over_too(
+def test_a_worker_is_given_to_nobody_who_has_not_waited_himself(
     sql: Sql, stopped: Clock, node: Node
 ) -> None:
     stopped.advance(1000)
-    stopped.connect(stopped.now())
     standby = Node(sql, lock=False)
-    assert standby.lock().retry_in == FREE_AFTER
-    assert node.lock().epoch == 2
+    refused = standby.lock()
+    assert refused.epoch is None
+    assert refused.held_lease is not None
+    assert refused.held_lease[1:] == (FREE_AFTER - 1000, FREE_AFTER)
+    standby.waited_for = ["1/1/0"]
+    assert standby.lock().epoch is None
+    assert standby.lock().epoch == 2
 
 
 def test_a_row_that_a_person_holds_is_given_back_when_it_is_free(
@@ -158,14 +177,34 @@ def test_a_row_that_a_person_holds_is_given_back_when_it_is_free(
     person.run("SELECT FROM long_task.task WHERE id = %s FOR UPDATE", held)
     clock = database.clock
     clock.set(clock.now() + timedelta(seconds=1))
-    assert _renew_until(node, clock, FREE_AFTER) == 0.2
+    left = _renew_until(node, clock, FREE_AFTER)
+    assert left is not None and left <= 0
     assert serving.look(held) == "AE"
     assert serving.look(free, "state_id, error") == ("CF", "Worker failed")
     # The worker is not given away while a task is its own.
     assert serving.value("SELECT active FROM long_task.worker WHERE id = 2")
     person.connection.commit()
-    assert node.sync(free=0, lease=LEASE).watch_in is None
+    assert _watch(node) is None
     assert serving.look(held, "state_id, error") == ("CF", "Worker failed")
+
+
+def test_a_report_that_waits_for_a_row_is_not_overtaken_by_those_who_watch(
+    database: Database, serving: Sql, person: Sql
+) -> None:
+    node, other = Node(serving), Node(serving, worker_id=2)
+    task_id = serving.insert()
+    other.claim()
+    _watch(node)
+    database.clock.advance(FREE_AFTER)
+    node.lock()
+    person.run("SELECT FROM long_task.task WHERE id = %s FOR UPDATE", task_id)
+    assert other.lock(ended(task_id)).epoch is None
+    person.connection.commit()
+    _watch(node)
+    _watch(node)
+    assert serving.look(task_id) == "AE"
+    assert other.lock(ended(task_id)).epoch is not None
+    assert serving.look(task_id, "state_id, exit_code") == ("CS", 0)
 
 
 def test_an_old_report_after_a_recovery_changes_nothing(

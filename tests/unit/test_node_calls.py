@@ -8,6 +8,7 @@ import pytest
 from pg_tasks.messages import Ended
 from pg_tasks.node import calls
 from pg_tasks.node.calls import Attend, Call, Order
+from pg_tasks.node.watch import Watched
 
 END = Ended(
     task_id=7, attempt=2, pid=99, exit_code=3, signal=None, core_dumped=False, reason=None,
@@ -47,7 +48,7 @@ def test_no_text_can_spoil_the_call_for_the_others(name: str) -> None:
 
 def test_an_empty_answer_is_nothing_to_do() -> None:
     empty = {"start": None, "attend": None, "again": None, "stop": 0, "wake_in": None,
-             "watch_in": None}  # fmt: skip
+             "watch": None}  # fmt: skip
     answer = calls.parse_synced((empty,))
     assert (answer.start, answer.attend, answer.again) == ([], [], frozenset())
     assert (answer.stop, answer.wake_in) == (0, None)
@@ -66,28 +67,46 @@ def test_an_answer_is_read_as_it_was_meant() -> None:
                 "again": [4],
                 "stop": 2,
                 "wake_in": 0.5,
-                "watch_in": 9,
+                "watch": [["2/1/5", 9, 35]],
             },
         )  # fmt: skip
     )
     assert answer.start == [Order(1, 2, 0, ["true"], None, None, None, None, 1.5, None)]
     assert answer.attend == [Attend(3, 1, "kill")]
     assert (answer.again, answer.stop) == (frozenset({4}), 2)
-    assert (answer.wake_in, answer.watch_in) == (0.5, 9)
+    assert (answer.wake_in, answer.watch) == (0.5, [Watched("2/1/5", 9, 35)])
 
 
 def test_a_call_without_reports_hands_in_none() -> None:
     call = calls.sync(
-        1, 5, 2, reports=[], free_slots=3, running=1, lease_seconds=None, known=None, now=0.0
+        1,
+        5,
+        2,
+        reports=[],
+        free_slots=3,
+        running=1,
+        lease_seconds=None,
+        known=None,
+        watched=None,
+        now=0.0,
     )
-    assert call.values == (1, 5, 2, None, 3, 1, None, None)
+    assert call.values == (1, 5, 2, None, 3, 1, None, None, None)
 
 
 def test_values_never_become_part_of_the_statement() -> None:
     call = calls.sync(
-        1, 5, 2, reports=[END], free_slots=3, running=1, lease_seconds=30, known=[8], now=0.0
+        1,
+        5,
+        2,
+        reports=[END],
+        free_slots=3,
+        running=1,
+        lease_seconds=30,
+        known=[8],
+        watched=[],
+        now=0.0,
     )
-    assert "text" not in call.sql
+    assert '"output"' not in call.sql
     assert call.sql.count("%s") == len(call.values)
 
 

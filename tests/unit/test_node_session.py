@@ -102,7 +102,7 @@ class Played:
             "again": None,
             "stop": 0,
             "wake_in": None,
-            "watch_in": None,
+            "watch": None,
         }
         self.answer(({**empty, **parts},))
 
@@ -135,7 +135,7 @@ def played() -> Played:
 def serving(played: Played) -> Played:
     """One that holds its worker, and has nothing to do."""
     connect(played)
-    played.answer((7, None, None, None))
+    played.answer((7, None, None, None, None, None))
     ask(played, "sync")
     played.synced()
     played.sent()
@@ -170,7 +170,7 @@ def connect_again(played: Played) -> None:
 
 def test_a_session_greets_locks_and_synchronises(played: Played) -> None:
     connect(played)
-    played.answer((7, None, None, None))
+    played.answer((7, None, None, None, None, None))
     assert played.sent() == [Fence(played.now + 29)]
     call = ask(played, "sync")
     assert call.values[:2] == (1, 7)
@@ -314,7 +314,7 @@ def test_when_the_lease_runs_out_everything_is_killed_and_the_worker_asked_for_a
     serving.answer((1, 1))
     assert serving.turn() is None
     serving.end(1)
-    assert '"task_id":1' in ask(serving, "lock_worker").values[-2]
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-3]
 
 
 def test_a_lease_that_the_database_refuses_is_lost(serving: Played) -> None:
@@ -336,14 +336,14 @@ def test_an_end_that_waited_for_a_row_is_not_forgotten_with_the_lease(serving: P
     serving.hear(worker=True)
     ask(serving, "sync")
     serving.answer(LeaseLost())
-    assert '"task_id":1' in ask(serving, "lock_worker").values[-2]
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-3]
 
 
 def test_a_worker_that_another_node_holds_is_asked_for_again_when_it_may_be_free(
     played: Played,
 ) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
     assert played.turn() is None
     assert played.session.wake_at() == 104.0
     played.now = 104.0
@@ -352,7 +352,7 @@ def test_a_worker_that_another_node_holds_is_asked_for_again_when_it_may_be_free
 
 def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played: Played) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
     played.hear(worker=True)
     ask(played, "lock_worker")
 
@@ -360,7 +360,7 @@ def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played:
 def test_news_that_came_together_with_a_refusal_are_not_lost(played: Played) -> None:
     connect(played)
     played.link.heard = Hints(group=False, worker=True)
-    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
     ask(played, "lock_worker")
 
 
@@ -406,7 +406,7 @@ def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Playe
 
 def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:
     connect(played)
-    played.answer((None, "node b", 4.0, "boot/1-7-7/b"))
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
     played.session.leaving = True
     played.turn()
     assert played.session.over
@@ -453,16 +453,16 @@ def test_later_trouble_is_met_with_longer_and_longer_waits(serving: Played) -> N
 
 def test_a_node_looks_after_the_others_when_the_next_lease_may_be_lost(played: Played) -> None:
     connect(played)
-    played.answer((7, None, None, None))
+    played.answer((7, None, None, None, None, None))
     call = ask(played, "sync")
     assert call.values[6] == 30, "the first call renews, to learn of the others"
-    played.synced(watch_in=4.0)
+    played.synced(watch=[["2/1/5", 4.0, 35.0]])
     assert played.session.wake_at() == played.now + 4
     assert played.cleared == 0
     played.now += 4
     assert ask(played, "sync").values[6] == 30
     assert played.cleared == 1
-    played.synced(watch_in=60.0)
+    played.synced(watch=[["2/1/9", 60.0, 35.0]])
     played.now += 10
     ask(played, "sync")
     assert played.cleared == 1
@@ -481,3 +481,39 @@ def test_a_host_that_says_nothing_is_no_reason_to_give_up_while_there_are_others
     ask(played, "LISTEN")
     with pytest.raises(DatabaseAway):
         played.answer(DatabaseAway("no answer in time"))
+
+
+@pytest.mark.parametrize("tell", ["signal", "stop code"])
+def test_a_leaving_node_that_lost_its_lease_hands_in_what_it_knows_first(
+    serving: Played, tell: str
+) -> None:
+    start_one(serving)
+    if tell == "signal":
+        serving.session.leaving = True
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.answer(DatabaseAway())
+    serving.end(1)
+    serving.now += 60
+    serving.turn()
+    assert not serving.session.over
+    ask(serving, "LISTEN")
+    serving.answer((1, 1, "UTF8"))
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-3]
+    serving.answer((8, None, None, None, None, None))
+    ask(serving, "leave_worker")
+    serving.answer((True,))
+    assert serving.session.over and serving.session.gave_back
+
+
+def test_a_node_whose_leaving_is_put_off_asks_nothing_else(serving: Played) -> None:
+    serving.session.leaving = True
+    ask(serving, "leave_worker")
+    serving.answer((None,))
+    serving.hear(worker=True)
+    assert serving.turn() is None
+    wake = serving.session.wake_at()
+    assert wake is not None
+    serving.now = wake
+    ask(serving, "leave_worker")

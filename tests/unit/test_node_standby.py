@@ -5,8 +5,9 @@ import pytest
 from pg_tasks.node.calls import Locked
 from pg_tasks.node.remains import Proof
 from pg_tasks.node.standby import Standby
+from pg_tasks.node.watch import Watched
 
-HELD = Locked(None, "node b", 25.0, "boot/1-7-7/b")
+HELD = Locked(None, "node b", 25.0, "boot/1-7-7/b", Watched("1/5/7", 25.0, 35.0))
 
 
 class Machine:
@@ -38,7 +39,9 @@ def test_it_asks_at_each_renewal_so_that_it_is_seen(standby: Standby) -> None:
 
 
 def test_it_asks_as_soon_as_the_lease_may_be_over(standby: Standby) -> None:
-    standby.refused(HELD._replace(retry_in=3.0), 100.0)
+    standby.refused(HELD._replace(held_lease=Watched("1/5/7", 3.0, 35.0)), 100.0)
+    assert standby.watched(102.9) == []
+    assert standby.watched(103.0) == ["1/5/7"]
     assert standby.ask_at == 103.0
 
 
@@ -61,7 +64,7 @@ def test_what_was_proven_stays_proven_when_something_else_is_in_the_way(
 ) -> None:
     machine.proof = Proof.DEAD
     standby.refused(HELD, 100.0)
-    standby.refused(Locked(None, "an open transaction", 0.2, None), 101.0)
+    standby.refused(Locked(None, "an open transaction", 0.2, None, None), 101.0)
     assert (standby.ask_at, standby.dead_process) == (101.2, "boot/1-7-7/b")
     standby.served()
     assert standby.dead_process is None
