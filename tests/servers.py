@@ -24,6 +24,7 @@ _SETTINGS = {
     "timezone": "Asia/Kathmandu",
 }
 
+_NODE_USER = "runner"
 _CLOCK = """
 CREATE SCHEMA test_clock;
 CREATE TABLE test_clock.state (frozen timestamptz, shift interval NOT NULL);
@@ -94,6 +95,11 @@ class Database:
         return connection
 
     @property
+    def node_dsn(self) -> str:
+        """For nodes: a role that may serve a worker, and nothing else."""
+        return make_dsn(self.dsn, user=_NODE_USER)
+
+    @property
     def clock(self) -> Clock:
         """Its changes are committed at once."""
         return Clock(self.connect())
@@ -136,6 +142,7 @@ class Server:
             name = self._create("template0")
             apply_changelog(self.dsn_of(name))
             self._run_on(name, _CLOCK)
+            self._run_on(name, f"CREATE ROLE {_NODE_USER} LOGIN IN ROLE long_task_node")
             self._template = name
         name = self._create(self._template)
         return Database(name, self.dsn_of(name))

@@ -51,7 +51,7 @@ class RunningNode:
         self._connection = database.connect()
         self._mark = f"{_MARK}={uuid.uuid4()}"
         self._log = directory / f"node-{self.worker_id}-{self._mark[-6:]}.log"
-        options = {"dsn": database.dsn, "root": self.root, **_SETTINGS, **settings}
+        options = {"dsn": database.node_dsn, "root": self.root, **_SETTINGS, **settings}
         name, _, value = self._mark.partition("=")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
