@@ -1,9 +1,13 @@
 """The network between node and database goes dark, for less and for more than the lease."""
 
+from psycopg2.extensions import make_dsn
+
 from tests.chaos.proxy import Proxy
 from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE
+from tests.node.tasks import Tasks, shell
+from tests.servers import Database
 from tests.waiting import wait_until
 
 LONG_LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
@@ -101,3 +105,35 @@ def test_a_report_whose_answer_was_lost_with_the_connection_counts_once(
     witnesses.tasks.ended(witnesses.add(0))
     witnesses.judge()
     assert len(witnesses.lines()) == 2 * len(witnesses.tasks.sql("SELECT FROM long_task.task_run"))
+
+
+def test_after_an_outage_for_all_nobody_judges_who_has_not_come_back_yet(
+    start_node: StartNode, database: Database, tasks: Tasks, proxy: Proxy
+) -> None:
+    """What ended meanwhile is told by the node that knows it, though another one was back first."""
+    lease = {"lease_duration": 8, "lease_renewal": 1, "lease_margin": 0.5, "recovery_delay": 0.5}
+    impatient = {"call_timeout": 0.5, "connect_timeout": 1, **lease}
+    detour = Proxy(database)
+    try:
+        first = start_node(1, 0, 1, dsn=as_runner(proxy.dsn), **impatient)
+        second = start_node(2, 7, 1, dsn=as_runner(detour.dsn), **impatient)
+        task = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done; exit 7"))
+        wait_until(first.tasks)
+        proxy.hold()
+        detour.hold()
+        (first.root / "go").touch()
+        for node in (first, second):
+            node.says("event=lease_lost")
+        detour.release()
+        wait_until(lambda: second.log().count("event=serving") == 2)
+        proxy.release()
+        row = tasks.ended(task)
+    finally:
+        detour.release()
+        detour.close()
+    assert (row.state_id, row.exit_code, row.error) == ("CF", 7, "exit code 7")
+
+
+def as_runner(dsn: str) -> str:
+    """The same as a role that is not the owner of the schema."""
+    return make_dsn(dsn, user="runner")
