@@ -1,8 +1,8 @@
 -- change_worker: carry out what people write into the view long_task.worker.
 --
 -- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
--- Locks      the row of worker_stop; to delete a worker that is not served, its lease row and then task
---            rows by end_lease. Never a lease row that a node needs.
+-- Locks      the row of worker_stop; to delete a worker that is not served, its lease row, which is made if
+--            there is none, and then task rows by end_lease. Never a lease row that a node needs.
 -- Raises     LT001 worker is being served, LT004 bad value
 --
 -- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
@@ -18,10 +18,18 @@ DECLARE
   v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    SELECT l.* INTO v_lease
-    FROM long_task.worker_lease AS l
-    WHERE l.worker_id = OLD.id
-    FOR UPDATE;
+    -- As lock_worker does: what is deleted at the end is the row that is locked here, and no node can
+    -- take the worker in between. Again, if somebody else deleted it while its row was waited for.
+    LOOP
+      INSERT INTO long_task.worker_lease (worker_id, group_id)
+      VALUES (OLD.id, COALESCE(OLD.group_id, 0))
+      ON CONFLICT DO NOTHING;
+      SELECT l.* INTO v_lease
+      FROM long_task.worker_lease AS l
+      WHERE l.worker_id = OLD.id
+      FOR UPDATE;
+      EXIT WHEN FOUND;
+    END LOOP;
     IF v_lease.active AND long_task.lease_over_at(v_lease) > long_task.clock() THEN
       RAISE EXCEPTION USING
         ERRCODE = 'LT001',
@@ -34,12 +42,10 @@ BEGIN
     WHERE t.running_on = OLD.id
     ORDER BY t.id
     FOR NO KEY UPDATE;
-    IF v_lease.worker_id IS NOT NULL THEN
-      v_lost := long_task.end_lease(v_lease);
-      IF v_lease.active THEN
-        PERFORM long_task.log_event('recovered', v_lease, v_lost,
-          format('%s failed, and %s deleted the worker', long_task.name_holder(v_lease), session_user));
-      END IF;
+    v_lost := long_task.end_lease(v_lease);
+    IF v_lease.active THEN
+      PERFORM long_task.log_event('recovered', v_lease, v_lost,
+        format('%s failed, and %s deleted the worker', long_task.name_holder(v_lease), session_user));
     END IF;
     DELETE FROM long_task.worker_stop AS s WHERE s.worker_id = OLD.id;
     DELETE FROM long_task.worker_standby AS s WHERE s.worker_id = OLD.id;

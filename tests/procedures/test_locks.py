@@ -226,6 +226,28 @@ def test_deleting_a_worker_and_taking_it_lock_in_the_same_order(
     assert second.sync().stop == 0
 
 
+def test_a_worker_that_a_node_takes_while_it_is_being_deleted_keeps_its_lease(
+    database: Database, serving: Sql, person: Sql
+) -> None:
+    serving.run("INSERT INTO long_task.worker (id, stop) VALUES (1, 1)")
+    serving.run("SET lock_timeout = 0")
+    person.run("UPDATE long_task.worker SET stop = 0 WHERE id = 1")
+    deleting = Sql(database.connect())
+    deletes = _meanwhile(
+        database, deleting, lambda: deleting.run("DELETE FROM long_task.worker WHERE id = 1")
+    )
+    # It may have to wait until the worker is deleted, and has it afterwards.
+    node = Node(serving, lock=False)
+    locks = threading.Thread(target=node.lock)
+    locks.start()
+    locks.join(PAUSE)
+    person.connection.commit()
+    deletes.join()
+    locks.join()
+    task_id = serving.insert()
+    assert node.claim() == [task_id]
+
+
 def test_two_nodes_that_ask_for_a_worker_at_once_do_not_both_get_it(
     database: Database, serving: Sql, person: Sql
 ) -> None:
