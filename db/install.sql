@@ -2343,7 +2343,11 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- Called by  people, for a worker whose node has failed; nodes do it by themselves (recover_failed_workers).
 -- Locks      the worker's lease row; task rows, as finish_attempts does.
--- Raises     LT001 the worker is being served
+-- Raises     LT001 the worker is being served, LT004 a transaction with an old snapshot
+--
+-- A claim locks the lease row and writes no version of it. A transaction that keeps its first snapshot would
+-- get the lock of the row and not see what was claimed before: it would close the lease over tasks that
+-- nobody would ever give back.
 --
 -- Returns how many attempts were lost. Those whose row somebody holds in an open transaction are passed
 -- over, and are the worker's until this is called again.
@@ -2357,6 +2361,10 @@ DECLARE
   v_lease long_task.worker_lease;
   v_lost  integer;
 BEGIN
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot be recovered in a transaction that is %s',
+      p_worker_id, current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED');
+  END IF;
   SELECT l.* INTO v_lease
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
@@ -2380,7 +2388,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:0f6e18e6805f5d125c68bb0adacbf4a2', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:2fb105d0d499a55e14d2dc0954ae4a91', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -3384,7 +3392,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
 -- Locks      the row of worker_stop; to delete a worker that is not served, its lease row, which is made if
 --            there is none, and then task rows by end_lease. Never a lease row that a node needs.
--- Raises     LT001 worker is being served, LT004 bad value
+-- Raises     LT001 worker is being served, LT004 bad value; to delete, a transaction with an old snapshot
 --
 -- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
 CREATE OR REPLACE FUNCTION long_task.change_worker()
@@ -3399,6 +3407,14 @@ DECLARE
   v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
+    -- As recover_worker_tasks, which says why.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT004',
+        MESSAGE = format('worker %s cannot be recovered in a transaction that is %s',
+          OLD.id, current_setting('transaction_isolation')),
+        HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    END IF;
     -- As lock_worker does: what is deleted at the end is the row that is locked here, and no node can
     -- take the worker in between. Again, if somebody else deleted it while its row was waited for.
     LOOP
@@ -3469,7 +3485,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:13fa220803e0da8cf6abe713cefbf590', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:9a7e568d545cbf4bd19e84cdf9211cbb', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 

@@ -3,7 +3,7 @@
 -- Called by  trigger change_worker, instead of INSERT, UPDATE and DELETE on the view.
 -- Locks      the row of worker_stop; to delete a worker that is not served, its lease row, which is made if
 --            there is none, and then task rows by end_lease. Never a lease row that a node needs.
--- Raises     LT001 worker is being served, LT004 bad value
+-- Raises     LT001 worker is being served, LT004 bad value; to delete, a transaction with an old snapshot
 --
 -- SECURITY DEFINER: whoever may write the view may change a stop code, and nothing else of a worker.
 CREATE OR REPLACE FUNCTION long_task.change_worker()
@@ -18,6 +18,14 @@ DECLARE
   v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
+    -- As recover_worker_tasks, which says why.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT004',
+        MESSAGE = format('worker %s cannot be recovered in a transaction that is %s',
+          OLD.id, current_setting('transaction_isolation')),
+        HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    END IF;
     -- As lock_worker does: what is deleted at the end is the row that is locked here, and no node can
     -- take the worker in between. Again, if somebody else deleted it while its row was waited for.
     LOOP

@@ -2,7 +2,11 @@
 --
 -- Called by  people, for a worker whose node has failed; nodes do it by themselves (recover_failed_workers).
 -- Locks      the worker's lease row; task rows, as finish_attempts does.
--- Raises     LT001 the worker is being served
+-- Raises     LT001 the worker is being served, LT004 a transaction with an old snapshot
+--
+-- A claim locks the lease row and writes no version of it. A transaction that keeps its first snapshot would
+-- get the lock of the row and not see what was claimed before: it would close the lease over tasks that
+-- nobody would ever give back.
 --
 -- Returns how many attempts were lost. Those whose row somebody holds in an open transaction are passed
 -- over, and are the worker's until this is called again.
@@ -16,6 +20,10 @@ DECLARE
   v_lease long_task.worker_lease;
   v_lost  integer;
 BEGIN
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot be recovered in a transaction that is %s',
+      p_worker_id, current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED');
+  END IF;
   SELECT l.* INTO v_lease
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id

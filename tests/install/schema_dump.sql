@@ -134,6 +134,14 @@ DECLARE
   v_lost  integer;
 BEGIN
   IF TG_OP = 'DELETE' THEN
+    -- As recover_worker_tasks, which says why.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT004',
+        MESSAGE = format('worker %s cannot be recovered in a transaction that is %s',
+          OLD.id, current_setting('transaction_isolation')),
+        HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    END IF;
     -- As lock_worker does: what is deleted at the end is the row that is locked here, and no node can
     -- take the worker in between. Again, if somebody else deleted it while its row was waited for.
     LOOP
@@ -1281,6 +1289,10 @@ DECLARE
   v_lease long_task.worker_lease;
   v_lost  integer;
 BEGIN
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    PERFORM long_task.refuse('LT004', format('worker %s cannot be recovered in a transaction that is %s',
+      p_worker_id, current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED');
+  END IF;
   SELECT l.* INTO v_lease
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id
