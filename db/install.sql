@@ -3006,7 +3006,11 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- p_reports are ends that somebody still knows of (as finish_attempts takes them); they count first.
 -- What is left is lost: a lost attempt counts as failed, and the hook retry_lost_task says whether the
--- task goes on.
+-- task goes on. Whatever becomes of the hook, the rule of all failures decides in its place: also when it
+-- asserts, and when it is cancelled (WHEN OTHERS would pass both by). A hook that hangs is cancelled by the
+-- statement_timeout under which nodes call. It comes once for a statement, so that nothing would end the
+-- hook if it hung a second time: until the end of the transaction it is not asked again. A person whose
+-- session has no such timeout waits for the hook, and by cancelling ends the hook only.
 --
 -- Returns how many attempts were lost. Those whose row somebody holds in an open transaction are passed
 -- over, and are the worker's until this is called again.
@@ -3027,10 +3031,16 @@ BEGIN
     v_spare := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   BEGIN
+    IF current_setting('long_task.hook_cancelled', true) = 'yes' THEN
+      RAISE EXCEPTION 'not asked, because it was cancelled a moment ago';
+    END IF;
     v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
   EXCEPTION
-    WHEN OTHERS THEN
+    WHEN OTHERS OR assert_failure OR query_canceled THEN
       -- A rule that fails must not keep the tasks from going on.
+      IF SQLSTATE = '57014' THEN
+        PERFORM set_config('long_task.hook_cancelled', 'yes', true);
+      END IF;
       PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
       FROM long_task.worker_lease AS l
       WHERE l.worker_id = p_worker_id;
@@ -3046,7 +3056,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:76c6689d9317f748ea55c97f2f2f24fd', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 

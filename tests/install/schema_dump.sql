@@ -1945,10 +1945,16 @@ BEGIN
     v_spare := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   BEGIN
+    IF current_setting('long_task.hook_cancelled', true) = 'yes' THEN
+      RAISE EXCEPTION 'not asked, because it was cancelled a moment ago';
+    END IF;
     v_lost := long_task.lost_attempts(p_worker_id, v_spare, true);
   EXCEPTION
-    WHEN OTHERS THEN
+    WHEN OTHERS OR assert_failure OR query_canceled THEN
       -- A rule that fails must not keep the tasks from going on.
+      IF SQLSTATE = '57014' THEN
+        PERFORM set_config('long_task.hook_cancelled', 'yes', true);
+      END IF;
       PERFORM long_task.log_event('hook failed', l, 0, 'retry_lost_task: ' || SQLERRM)
       FROM long_task.worker_lease AS l
       WHERE l.worker_id = p_worker_id;
