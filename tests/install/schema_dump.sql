@@ -154,7 +154,7 @@ BEGIN
       FOR UPDATE;
       EXIT WHEN FOUND;
     END LOOP;
-    IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+    IF v_lease.active AND long_task.lease_over_at(v_lease) > long_task.clock() THEN
       RAISE EXCEPTION USING
         ERRCODE = 'LT001',
         MESSAGE = format('worker %s is served by %s', OLD.id, long_task.name_holder(v_lease)),
@@ -924,11 +924,17 @@ $$;
 
 COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
 
-CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN (GREATEST((p_lease).locked_until, (p_judge_since + (p_lease).lease_duration)) + (p_lease).recovery_delay);
+    RETURN ((p_lease).locked_until + (p_lease).recovery_delay);
 
-COMMENT ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) IS 'When a lease that is not renewed any more counts as lost, for a judge that has had the database since a given time.';
+COMMENT ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) IS 'When a lease that is not renewed any more counts as lost.';
+
+CREATE FUNCTION long_task.lease_state(p_lease long_task.worker_lease) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (((((p_lease).worker_id || '/'::text) || (p_lease).epoch) || '/'::text) || EXTRACT(epoch FROM (p_lease).locked_until));
+
+COMMENT ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) IS 'A word for the present state of a lease; every renewal makes another one of it.';
 
 CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -963,7 +969,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text)
+CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text, p_watched text[] DEFAULT NULL::text[]) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text, held_lease text, whole double precision)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -991,6 +997,8 @@ BEGIN
     EXIT WHEN FOUND;
   END LOOP;
 
+  -- One after the other, or two would find the name free.
+  PERFORM pg_advisory_xact_lock(hashtextextended('long_task node ' || p_node_name, 0));
   v_now := long_task.clock();
   PERFORM long_task.refuse('LT011',
     format('node name %s is taken by worker %s, %s', p_node_name, l.worker_id, long_task.name_holder(l)),
@@ -999,13 +1007,14 @@ BEGIN
   WHERE l.node_name = p_node_name
     AND l.worker_id <> p_worker_id
     AND l.active
-    AND long_task.lease_over_at(l, '-infinity') > v_now;
+    AND long_task.lease_over_at(l) > v_now;
 
-  v_over := long_task.lease_over_at(v_lease, long_task.session_start());
-  IF v_lease.active AND v_over > v_now
+  v_over := long_task.lease_over_at(v_lease);
+  IF v_lease.active
+     AND (v_over > v_now OR NOT COALESCE(long_task.lease_state(v_lease) = ANY (p_watched), false))
      AND (v_lease.process IS DISTINCT FROM p_process OR v_lease.connection > p_connection)
      AND v_lease.process IS DISTINCT FROM p_dead_process THEN
-    IF v_lease.group_id <> p_group_id THEN
+    IF v_lease.group_id <> p_group_id AND v_over > v_now THEN
       PERFORM long_task.refuse('LT011', format('worker %s serves group %s, held by %s',
           p_worker_id, v_lease.group_id, long_task.name_holder(v_lease)),
         format('A node for group %s needs a worker id of its own.', p_group_id));
@@ -1023,13 +1032,22 @@ BEGIN
       NULL::bigint,
       long_task.name_holder(v_lease),
       extract(epoch FROM v_over - v_now)::double precision,
-      v_lease.process;
+      v_lease.process,
+      long_task.lease_state(v_lease),
+      extract(epoch FROM v_lease.lease_duration + v_lease.recovery_delay)::double precision;
     RETURN;
   END IF;
 
   v_lost := long_task.end_lease(v_lease, p_reports);
   IF v_lost IS NULL THEN
-    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text;
+    -- Before others may write off what this node still has to tell, it asks again.
+    UPDATE long_task.worker_lease AS l
+    SET locked_until = v_now + make_interval(secs => 5 * v_again)
+    WHERE l.worker_id = p_worker_id
+      AND l.process = p_process
+      AND json_array_length(p_reports) > 0;
+    RETURN QUERY SELECT NULL::bigint, 'somebody''s open transaction, task by task'::text, v_again, NULL::text, NULL::text,
+      NULL::double precision;
     RETURN;
   END IF;
   DELETE FROM long_task.worker_standby AS s
@@ -1059,11 +1077,11 @@ BEGIN
     CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
   FROM long_task.worker_lease AS l
   WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text;
+  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
+COMMENT ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) IS 'For nodes: take the lease of a worker. Returns its epoch, or who holds it and for how many seconds yet.';
 
 CREATE FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
@@ -1242,23 +1260,21 @@ $$;
 
 COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) IS 'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer) RETURNS double precision
+CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) RETURNS json
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_again CONSTANT double precision := 0.2;
-  v_since timestamptz := long_task.session_start();
   v_lease long_task.worker_lease;
   v_lost  integer;
-  v_next  timestamptz;
 BEGIN
   FOR v_lease IN
     SELECT l.*
     FROM long_task.worker_lease AS l
     WHERE l.active
       AND l.worker_id <> p_worker_id
-      AND long_task.lease_over_at(l, v_since) <= long_task.clock()
+      AND long_task.lease_over_at(l) <= long_task.clock()
+      AND long_task.lease_state(l) = ANY (p_watched)
     ORDER BY l.worker_id
     FOR UPDATE SKIP LOCKED
   LOOP
@@ -1270,16 +1286,20 @@ BEGIN
     END IF;
   END LOOP;
 
-  SELECT min(long_task.lease_over_at(l, v_since)) INTO v_next
-  FROM long_task.worker_lease AS l
-  WHERE l.active
-    AND l.worker_id <> p_worker_id;
-  -- GREATEST would pass over a null.
-  RETURN CASE WHEN v_next IS NOT NULL THEN GREATEST(extract(epoch FROM v_next - long_task.clock()), v_again) END;
+  RETURN (
+    SELECT json_agg(json_build_array(
+      long_task.lease_state(l),
+      extract(epoch FROM long_task.lease_over_at(l) - long_task.clock()),
+      extract(epoch FROM l.lease_duration + l.recovery_delay)
+    ))
+    FROM long_task.worker_lease AS l
+    WHERE l.active
+      AND l.worker_id <> p_worker_id
+  );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) IS 'Give back the tasks of workers whose node has failed. Returns seconds until another lease may be lost; null: there is none.';
+COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
 CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
     LANGUAGE plpgsql
@@ -1300,7 +1320,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN 0;
   END IF;
-  IF v_lease.active AND long_task.lease_over_at(v_lease, '-infinity') > long_task.clock() THEN
+  IF v_lease.active AND long_task.lease_over_at(v_lease) > long_task.clock() THEN
     PERFORM long_task.refuse('LT001', format('worker %s is served until %s', p_worker_id, v_lease.locked_until),
       'Wait for the end of its lease, or set stop = 3 to have its node cancel everything and leave.');
   END IF;
@@ -1719,22 +1739,13 @@ $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
 
-CREATE FUNCTION long_task.session_start() RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) AS a
-$$;
-
-COMMENT ON FUNCTION long_task.session_start() IS 'When this session was connected.';
-
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
     RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace));
 
 COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';
 
-CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[]) RETURNS json
+CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1746,7 +1757,7 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
-  v_watch_in double precision;
+  v_watch    json;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -1766,7 +1777,7 @@ BEGIN
       locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
-    v_watch_in := long_task.recover_failed_workers(p_worker_id);
+    v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
   IF p_reports IS NOT NULL THEN
@@ -1803,12 +1814,12 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
-    'watch_in', v_watch_in
+    'watch', v_watch
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
 CREATE FUNCTION long_task.why(p_task_id bigint) RETURNS text
     LANGUAGE plpgsql
@@ -2649,13 +2660,15 @@ REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease, p_judge_since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
 
@@ -2669,7 +2682,7 @@ REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
@@ -2756,12 +2769,10 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.session_start() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[]) TO long_task_node;
+REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;
