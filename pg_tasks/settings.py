@@ -111,12 +111,16 @@ class Settings:
     lease_renewal: float = _setting(
         Kind.SECONDS,
         10.0,
-        "how often the lease is renewed, at most half of lease_duration",
+        "how often the lease is renewed, at most half of lease_duration less lease_margin",
         0.05,
         _DAY,
     )
     lease_margin: float = _setting(
-        Kind.SECONDS, 1.0, "how long before its end the node stops trusting the lease", 0, _DAY
+        Kind.SECONDS,
+        1.0,
+        "how long before its end the node stops trusting the lease, at most half of lease_duration",
+        0,
+        _DAY,
     )
     recovery_delay: float = _setting(
         Kind.SECONDS, 5.0, "how long after its end a lease counts as lost", 0, _DAY
@@ -263,15 +267,25 @@ def _parsed(spec: Field[Any], source: str, value: object) -> Any:
 
 
 def _check_lease(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-    """A lease must outlive one renewal that fails, and be trusted for a while."""
-    duration = values["lease_duration"]
-    for name, limit, word in (
-        ("lease_renewal", duration / 2, "at most half of"),
-        ("lease_margin", duration, "less than"),
+    """A lease must be trusted for half its time at least, and outlive one renewal that fails.
+
+    And between the fence and the moment when others may run the tasks there must be some time.
+    """
+    duration, margin = values["lease_duration"], values["lease_margin"]
+
+    def said(name: str) -> str:
+        return sources.get(name, f"the default of {name}")
+
+    lease = f"lease_duration ({duration:g}, {sources.get('lease_duration', 'its default')})"
+    less = f" less lease_margin ({margin:g}, {sources.get('lease_margin', 'its default')})"
+    for name, limit, allowed in (
+        ("lease_margin", duration / 2, f"at most half of {lease}"),
+        ("lease_renewal", (duration - margin) / 2, f"at most half of {lease}{less}"),
     ):
-        value = values[name]
-        if value > limit or (value == limit and name == "lease_margin"):
-            raise SettingsError(
-                f"{sources.get(name, f'the default of {name}')} is {value:g}, allowed is {word}"
-                f" lease_duration ({duration:g}, {sources.get('lease_duration', 'its default')})"
-            )
+        if values[name] > limit:
+            raise SettingsError(f"{said(name)} is {values[name]:g}, allowed is {allowed}")
+    if margin + values["recovery_delay"] <= 0:
+        raise SettingsError(
+            f"{said('recovery_delay')} is 0, allowed is more than 0 if lease_margin is 0"
+            f" ({said('lease_margin')})"
+        )

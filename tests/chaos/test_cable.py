@@ -14,7 +14,7 @@ from tests.servers import Database
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network")
 
-QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """Nothing is asked but for a reason."""
 PATIENT: dict[str, object] = {"call_timeout": 1800, "connect_timeout": 1800}
 """The node's own timeouts do not help it."""

@@ -11,7 +11,7 @@ from tests.servers import Database
 from tests.waiting import wait_until
 
 LONG_LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
-QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """Nothing is asked but for a reason."""
 
 

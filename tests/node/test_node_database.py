@@ -17,7 +17,7 @@ from tests.node.tasks import Tasks, program, shell
 from tests.servers import Database, Server, find_versions
 from tests.waiting import wait_until
 
-HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """A lease whose renewal cannot be what made something happen."""
 
 

@@ -20,7 +20,7 @@ from tests.servers import Database
 from tests.waiting import wait_until
 
 Pooler = Callable[[str], str]
-HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """A lease whose renewal cannot be what made something happen."""
 
 

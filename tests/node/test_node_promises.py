@@ -17,7 +17,7 @@ from tests.node.running_node import SHORT_LEASE, RunningNode
 from tests.node.tasks import Tasks, program, shell
 from tests.waiting import wait_until
 
-NO_RENEWALS: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1800}
+NO_RENEWALS: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """A node that has half an hour until its next call, if nobody tells it anything."""
 
 

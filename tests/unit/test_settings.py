@@ -202,18 +202,30 @@ def test_variables_of_tasks_and_orchestrators_are_no_settings(empty: Path) -> No
     assert load({}, {f"PG_TASKS_{name}": "x" for name in others}, empty) == load({}, {}, empty)
 
 
-def test_the_margin_must_be_smaller_than_the_lease(empty: Path) -> None:
-    assert refusal(empty, {"PG_TASKS_LEASE_MARGIN": "30"}) == (
-        "PG_TASKS_LEASE_MARGIN is 30, allowed is less than lease_duration (30, its default)"
+def test_the_margin_must_leave_half_of_the_lease(empty: Path) -> None:
+    assert refusal(empty, {"PG_TASKS_LEASE_MARGIN": "15.1"}) == (
+        "PG_TASKS_LEASE_MARGIN is 15.1, allowed is at most half of lease_duration (30, its default)"
     )
+    load({}, {"PG_TASKS_LEASE_MARGIN": "15", "PG_TASKS_LEASE_RENEWAL": "7.5"}, empty)
 
 
-def test_the_lease_must_be_renewed_twice_before_it_ends(empty: Path) -> None:
-    message = refusal(empty, {"PG_TASKS_LEASE_DURATION": "2", "PG_TASKS_LEASE_RENEWAL": "1.1"})
-    assert message == (
-        "PG_TASKS_LEASE_RENEWAL is 1.1, allowed is at most half of lease_duration"
-        " (2, PG_TASKS_LEASE_DURATION)"
+def test_the_lease_must_be_renewed_twice_while_it_is_trusted(empty: Path) -> None:
+    environ = {"PG_TASKS_LEASE_DURATION": "4", "PG_TASKS_LEASE_RENEWAL": "1.6"}
+    assert refusal(empty, environ) == (
+        "PG_TASKS_LEASE_RENEWAL is 1.6, allowed is at most half of lease_duration"
+        " (4, PG_TASKS_LEASE_DURATION) less lease_margin (1, its default)"
     )
+    load({}, environ | {"PG_TASKS_LEASE_RENEWAL": "1.5"}, empty)
+
+
+def test_killing_must_have_some_time_before_others_begin(empty: Path) -> None:
+    environ = {"PG_TASKS_LEASE_MARGIN": "0", "PG_TASKS_RECOVERY_DELAY": "0"}
+    assert refusal(empty, environ) == (
+        "PG_TASKS_RECOVERY_DELAY is 0, allowed is more than 0 if lease_margin is 0"
+        " (PG_TASKS_LEASE_MARGIN)"
+    )
+    for name in environ:
+        load({}, {name: "0"}, empty)
 
 
 def test_settings_made_in_python_are_checked_too() -> None:
