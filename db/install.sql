@@ -352,7 +352,7 @@ COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes a
 COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
-COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, host, account, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
 COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
@@ -407,7 +407,7 @@ CREATE TABLE long_task.worker_standby (
 COMMENT ON TABLE long_task.worker_standby IS
   'Nodes that wait for a worker which another node holds. Written by the nodes'' procedures only.';
 COMMENT ON COLUMN long_task.worker_standby.worker_id IS 'The worker they wait for.';
-COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, pid namespace, pid and start of the node.';
+COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, host, account, pid namespace, pid and start of the node.';
 COMMENT ON COLUMN long_task.worker_standby.group_id IS 'Group it would serve.';
 COMMENT ON COLUMN long_task.worker_standby.slots IS 'Largest number of processes at once that it would run.';
 COMMENT ON COLUMN long_task.worker_standby.node_name IS 'Name of the node.';
@@ -442,7 +442,7 @@ COMMENT ON COLUMN long_task.worker_event.node_name IS 'The node that took it, or
 COMMENT ON COLUMN long_task.worker_event.task_count IS 'Attempts that were lost with the node.';
 COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:5b69c12c40ee097598cba83e3c14e13a', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:d5d06a6140c3e6c203992e1b2b26070b', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 

@@ -43,7 +43,7 @@ COMMENT ON COLUMN long_task.worker_lease.slots IS 'Largest number of processes a
 COMMENT ON COLUMN long_task.worker_lease.node_name IS 'Name of the node that holds it, or held it last.';
 COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
-COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, host, account, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
 COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 COMMENT ON COLUMN long_task.worker_lease.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_lease.since IS 'When that node took the lease.';
@@ -98,7 +98,7 @@ CREATE TABLE long_task.worker_standby (
 COMMENT ON TABLE long_task.worker_standby IS
   'Nodes that wait for a worker which another node holds. Written by the nodes'' procedures only.';
 COMMENT ON COLUMN long_task.worker_standby.worker_id IS 'The worker they wait for.';
-COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, pid namespace, pid and start of the node.';
+COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, host, account, pid namespace, pid and start of the node.';
 COMMENT ON COLUMN long_task.worker_standby.group_id IS 'Group it would serve.';
 COMMENT ON COLUMN long_task.worker_standby.slots IS 'Largest number of processes at once that it would run.';
 COMMENT ON COLUMN long_task.worker_standby.node_name IS 'Name of the node.';

@@ -24,6 +24,8 @@ class Process(NamedTuple):
     """Clock ticks after the machine's start."""
     zombie: bool
     """It has ended, all its threads too, and waits for its parent to take note."""
+    stopped: bool = False
+    """By SIGSTOP or its like: it does nothing until somebody lets it go on."""
 
 
 class ProcessTree:
@@ -185,6 +187,7 @@ def _parse(pid: int, stat: bytes) -> Process:
         started=int(fields[19]),
         # A first thread that has ended shows as zombie while others of the process still run.
         zombie=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
+        stopped=fields[0] == b"T",
     )
 
 

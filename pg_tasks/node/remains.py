@@ -1,12 +1,17 @@
 """What a dead node of this machine has left: is it dead for certain, and is anything of it alive?
 
-A node is named by boot, pid namespace, pid and start, so that its name never comes twice; that name
-is in its worker's lease, and the directory in its guardian's arguments and in the environment of
-its tasks carries it too (``run_dir``). Nodes of other boots and namespaces cannot be judged here.
+A node is named by boot, host, account, pid namespace, pid and start, so that its name never comes
+twice; that name is in its worker's lease, and the directory in its guardian's arguments and in the
+environment of its tasks carries the end of it too (``run_dir``). Nodes of other boots and pid
+namespaces cannot be judged here, nor those of other accounts but by root: the environment of what
+they have left cannot be read. The host is there for machines that went on from one snapshot of a
+memory, which share the boot id.
 """
 
 import logging
 import os
+import re
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +24,8 @@ from pg_tasks.log import event
 from pg_tasks.node import run_dir
 
 logger = logging.getLogger(__name__)
+
+_PROCESS = re.compile(r"(?P<machine>.+)/(?P<account>\d+)/(?P<name>[^/]+)/[^/]+")
 
 
 class Proof(Enum):
@@ -34,32 +41,53 @@ class Proof(Enum):
 
 def name_process() -> str:
     """The name of a node in this process, told apart from others of the same process."""
-    return f"{_boot_id()}/{run_dir.name_process(ProcessTree())}/{uuid.uuid4().hex[:8]}"
+    name = run_dir.name_process(ProcessTree())
+    return f"{_machine()}/{os.geteuid()}/{name}/{uuid.uuid4().hex[:8]}"
 
 
 def judge(process: str) -> Proof:
     """What is known of the node that ``name_process`` named. Kills what it has left behind."""
     tree = ProcessTree()
-    boot_id, _, rest = process.partition("/")
-    name = rest.partition("/")[0]
-    if boot_id != _boot_id() or not run_dir.is_dead(name, tree):
+    match = _PROCESS.fullmatch(process)
+    if match is None or match["machine"] != _machine():
         return Proof.NONE
-    if name in _guardians(tree):
-        return Proof.DYING
-    return Proof.DYING if _kill(tree, {name}) else Proof.DEAD
+    if os.geteuid() not in (0, int(match["account"])) or not run_dir.is_dead(match["name"], tree):
+        return Proof.NONE
+    dead = {match["name"]}
+    guarded = any(name in dead for _, name in _guardians(tree))
+    left = _kill(tree, dead - _working_guardians(tree, dead))
+    return Proof.DYING if guarded or left else Proof.DEAD
 
 
 def kill_remains() -> int:
-    """Kill the processes of all dead nodes of this machine whose guardians are dead too.
+    """Kill the processes of all dead nodes of this machine whose guardians are dead or stopped.
 
     Returns how many. They are the ones that can be read: those of this account, or for root all.
     """
     tree = ProcessTree()
     names = {name for _, name in _tasks(tree) if run_dir.is_dead(name, tree)}
-    killed = _kill(tree, names - _guardians(tree)) if names else 0
+    killed = _kill(tree, names - _working_guardians(tree, names)) if names else 0
     if killed:
         event(logger, logging.WARNING, "remains_killed", processes=killed)
     return killed
+
+
+def _working_guardians(tree: ProcessTree, dead: set[str]) -> set[str]:
+    """Those of the ``dead`` nodes whose guardians are at work.
+
+    A guardian that is stopped is killed: it would have nothing to do but to kill its tasks, and
+    does not come to it.
+    """
+    working = set()
+    for guardian, name in _guardians(tree):
+        if name not in dead:
+            continue
+        if guardian.stopped:
+            with suppress(PermissionError):
+                tree.signal(guardian, SIGKILL)
+                continue
+        working.add(name)
+    return working
 
 
 def _kill(tree: ProcessTree, names: set[str]) -> int:
@@ -81,15 +109,14 @@ def _tasks(tree: ProcessTree) -> Iterator[tuple[Process, str]]:
             yield process, os.fsdecode(cookie.rpartition(b"/")[0].rpartition(b"/")[2])
 
 
-def _guardians(tree: ProcessTree) -> set[str]:
-    """The nodes whose guardians are alive, by what their arguments say."""
-    found = set()
+def _guardians(tree: ProcessTree) -> Iterator[tuple[Process, str]]:
+    """Each guardian that is alive, and the name of its node, by what its arguments say."""
     for process in tree.everything():
         name = None if process.zombie else run_dir.name_in_arguments(tree.arguments(process.pid))
         if name is not None:
-            found.add(name)
-    return found
+            yield process, name
 
 
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+def _machine() -> str:
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot_id}/{socket.gethostname()}"

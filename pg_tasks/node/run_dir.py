@@ -63,9 +63,13 @@ def name_process(tree: ProcessTree) -> str:
 
 
 def is_dead(name: str, tree: ProcessTree) -> bool:
-    """Whether the process of that name has ended; False too for names of other namespaces."""
+    """Whether the process of that name has ended; False too for names of other namespaces.
+
+    And False for all where other accounts' processes cannot be seen (hidepid of proc(5),
+    ProtectProc= of systemd): one that is hidden looks like one that has ended.
+    """
     match = _NAME.fullmatch(name)
-    if match is None or int(match[1]) != _namespace():
+    if match is None or int(match[1]) != _namespace() or tree.look(1) is None:
         return False
     process = tree.look(int(match[2]))
     return process is None or process.started != int(match[3]) or process.zombie

@@ -570,7 +570,7 @@ COMMENT ON COLUMN long_task.worker_lease.host IS 'Host name of that node.';
 
 COMMENT ON COLUMN long_task.worker_lease.pid IS 'Process id of that node.';
 
-COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
+COMMENT ON COLUMN long_task.worker_lease.process IS 'Boot id, host, account, pid namespace, pid and start of that node: on its machine one can tell whether it is dead.';
 
 COMMENT ON COLUMN long_task.worker_lease.connection IS 'Number of the connection over which that node speaks; what an earlier one left behind on its way is refused.';
 
@@ -2418,7 +2418,7 @@ COMMENT ON TABLE long_task.worker_standby IS 'Nodes that wait for a worker which
 
 COMMENT ON COLUMN long_task.worker_standby.worker_id IS 'The worker they wait for.';
 
-COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, pid namespace, pid and start of the node.';
+COMMENT ON COLUMN long_task.worker_standby.process IS 'Boot id, host, account, pid namespace, pid and start of the node.';
 
 COMMENT ON COLUMN long_task.worker_standby.group_id IS 'Group it would serve.';
 

@@ -53,22 +53,18 @@ def test_the_next_node_on_a_machine_kills_what_a_dead_node_and_guardian_have_lef
     assert tasks.ended(task).error == "Worker failed"
 
 
-def test_a_node_is_not_taken_for_dead_while_its_guardian_lives(
-    start_node: StartNode, launch: StartNode, tasks: Tasks
+def test_a_guardian_that_is_stopped_does_not_keep_the_tasks_of_a_dead_node_alive(
+    start_node: StartNode, tasks: Tasks
 ) -> None:
     first = start_node(**LONG_LEASE)
     task = tasks.add(["sleep", "1000"])
     wait_until(first.tasks)
-    guardian = first.guardian()
-    guardian.suspend()
+    first.guardian().suspend()
     first.signal(signal.SIGKILL)
-    second = launch(**LONG_LEASE)
-    second.says("event=standby")
-    assert tasks.row(task).state_id == "AE"
-    assert len(first.tasks()) == 1 + 1  # the guardian counts here, whose parent is gone
-    guardian.resume()
-    second.serves()
-    assert first.tasks() == []
+    second = start_node(**LONG_LEASE)
+    assert first.alive() == []
+    assert tasks.ended(task).error == "Worker failed"
+    assert "event=holder_is_dead" in second.log()
 
 
 def test_tasks_of_a_killed_node_go_on_with_another_worker_of_the_group(
