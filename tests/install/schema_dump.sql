@@ -2379,7 +2379,7 @@ COMMENT ON COLUMN long_task.worker_event.id IS 'In the order of happening.';
 
 COMMENT ON COLUMN long_task.worker_event.at IS 'When it happened.';
 
-COMMENT ON COLUMN long_task.worker_event.kind IS 'taken (nobody held it), taken over (its node had failed), recovered (its node had failed; another worker''s node gave its tasks back), left (its node gave it back), hook failed (the default rule was used).';
+COMMENT ON COLUMN long_task.worker_event.kind IS 'taken (nobody held it), taken over (its node had failed), recovered (its node had failed; another worker''s node, or a person, gave its tasks back), left (its node gave it back), hook failed (the default rule was used).';
 
 COMMENT ON COLUMN long_task.worker_event.worker_id IS 'The worker.';
 
