@@ -43,12 +43,15 @@ logger = logging.getLogger(__name__)
 
 NODE_STOPPED = "Node stopped"
 GUARDIAN_DIED = "Guardian died"
+_running = threading.Lock()
+"""Held by the node that runs. Orphans come to the process, and the run directory and what proves a
+node dead are named after it: two nodes would kill each other's tasks."""
 _LAST_WORDS = 5.0
 """Seconds that a node has after a second signal to report the ends of the tasks it has killed."""
 
 
 class Node:
-    """Serves one worker: ``Node(settings).run()``.
+    """Serves one worker: ``Node(settings).run()``. One process is one node at a time.
 
     ``settings.dsn`` must name a database. In the main thread of a program, SIGTERM and SIGINT stop
     the node; in another thread ``stop`` does.
@@ -107,8 +110,20 @@ class Node:
     def run(self) -> int:
         """Serve until told to stop. Returns 0; 1 if ends of tasks could not be reported.
 
-        Raises PgTasksError when the database cannot be used in the first place.
+        Raises PgTasksError when the database cannot be used in the first place, and when a node
+        is running in this process already.
         """
+        if not _running.acquire(blocking=False):
+            raise PgTasksError(
+                "a node is running in this process already",
+                hint="one process is one node: start another process",
+            )
+        try:
+            return self._run()
+        finally:
+            _running.release()
+
+    def _run(self) -> int:
         kill_remains()
         with self._run_dir() as run_dir:
             self._guardian_config = self._config(run_dir)

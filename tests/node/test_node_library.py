@@ -82,6 +82,13 @@ def test_nodes_one_after_the_other_leave_no_descriptors_behind(embed: Embed, tas
     assert said(embed("again")) == "[0, 0, 0, 0, 0, 1] child=True"
 
 
+def test_a_process_is_one_node_at_a_time(embed: Embed, tasks: Tasks) -> None:
+    assert said(embed("second")) == (
+        "a node is running in this process already (one process is one node: start another process)"
+        "\n[0] child=True"
+    )
+
+
 def test_a_node_that_was_stopped_before_it_ran_leaves_at_once(embed: Embed, tasks: Tasks) -> None:
     assert said(embed("stopped")) == "[0] child=True"
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import psycopg2
 
 import pg_tasks
+from pg_tasks.errors import PgTasksError
 
 way, dsn = sys.argv[1:]
 
@@ -65,6 +66,14 @@ match way:
             said += codes
             held.add(descriptors())
         said.append(len(held))
+    case "second":
+        node, thread, said = in_a_thread(1)
+        try:
+            pg_tasks.Node(settings(2)).run()
+        except PgTasksError as error:
+            sys.stdout.write(f"{error}\n")
+        node.stop()
+        thread.join()
     case "stopped":
         node = pg_tasks.Node(settings(1))
         node.stop()
