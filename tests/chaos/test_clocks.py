@@ -9,6 +9,7 @@ from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE
 from tests.node.tasks import shell
+from tests.servers import Database
 from tests.waiting import wait_until
 
 
@@ -125,3 +126,23 @@ def test_a_frozen_node_whose_clock_is_set_back_is_fenced_all_the_same(
     frozen.signal(signal.SIGCONT)
     frozen.says("event=lease_lost")
     witnesses.judge()
+
+
+def test_a_step_of_the_databases_clock_gives_nobody_the_tasks_of_others(
+    start_node: StartNode, witnesses: Witnesses, database: Database
+) -> None:
+    """Every lease is over at once: each node ends its own tasks, and nobody else's start before."""
+    lease = {"lease_duration": 20, "lease_renewal": 1, "recovery_delay": 0.1}
+    nodes = [start_node(worker, 0, 2, **lease) for worker in (1, 2, 3)]
+    ids = [
+        witnesses.add(600, 0, helper=True, max_attempts=5, retry_delay="0", kill_grace="1 hour")
+        for _ in range(6)
+    ]
+    for task in ids:
+        witnesses.begins(task)
+    database.clock.advance(3600)
+    for node in nodes:
+        node.says("event=lease_lost")
+    witnesses.judge()
+    kinds = witnesses.tasks.sql("SELECT DISTINCT kind FROM long_task.worker_event ORDER BY kind")
+    assert [row.kind for row in kinds] == ["taken", "taken over"]
