@@ -111,7 +111,8 @@ def test_after_an_outage_for_all_nobody_judges_who_has_not_come_back_yet(
     start_node: StartNode, database: Database, tasks: Tasks, proxy: Proxy
 ) -> None:
     """What ended meanwhile is told by the node that knows it, though another one was back first."""
-    lease = {"lease_duration": 8, "lease_renewal": 1, "lease_margin": 0.5, "recovery_delay": 0.5}
+    # The delay is for the first one to come back in, whose waits grow to 5 s.
+    lease = {"lease_duration": 6, "lease_renewal": 1, "lease_margin": 0.5, "recovery_delay": 30}
     impatient = {"call_timeout": 0.5, "connect_timeout": 1, **lease}
     detour = Proxy(database)
     try:

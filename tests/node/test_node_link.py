@@ -73,7 +73,7 @@ def test_a_notification_is_heard_on_an_idle_connection(link: Link, database: Dat
 def test_a_notification_that_comes_together_with_an_answer_is_heard_with_it(
     link: Link, database: Database
 ) -> None:
-    link.ask(Call("SELECT 17"), boottime())
+    link.ask(Call("SELECT 17 FROM pg_sleep(0.2)"), boottime())
     wait_until(lambda: b"17" in unread(link), describe="the answer")
     database.connect().cursor().execute(f'NOTIFY "{WORKER}"')
     wait_until(lambda: WORKER.encode() in unread(link), describe="the notification")

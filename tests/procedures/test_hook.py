@@ -30,6 +30,13 @@ def _failed(sql: Sql, clock: Clock, *workers: int) -> list[int]:
     return tasks
 
 
+def _watcher(sql: Sql) -> Node:
+    """A node that has waited for the leases of the others to end."""
+    node = Node(sql)
+    node.sync(free=0, lease=LEASE)
+    return node
+
+
 def _failed_hooks(sql: Sql) -> list[tuple[Any, ...]]:
     return sql.rows(
         "SELECT worker_id, detail FROM long_task.worker_event"
@@ -40,7 +47,7 @@ def _failed_hooks(sql: Sql) -> list[tuple[Any, ...]]:
 def test_a_rule_that_asserts_keeps_no_task_from_going_on(sql: Sql, stopped: Clock) -> None:
     _rule(sql, "ASSERT p_task.attempt > 1, 'no such luck'; RETURN NULL;")
     (task_id,) = _failed(sql, stopped, 2)
-    Node(sql).sync(free=0, lease=LEASE)
+    _watcher(sql).sync(free=0, lease=LEASE)
     assert sql.look(task_id) == "AW"
     assert _failed_hooks(sql) == [(2, "retry_lost_task: no such luck")]
 
@@ -48,7 +55,7 @@ def test_a_rule_that_asserts_keeps_no_task_from_going_on(sql: Sql, stopped: Cloc
 def test_a_rule_that_hangs_keeps_no_task_from_going_on(sql: Sql, stopped: Clock) -> None:
     _rule(sql, HANGS)
     (task_id,) = _failed(sql, stopped, 2)
-    watcher = Node(sql)
+    watcher = _watcher(sql)
     sql.run("SET LOCAL statement_timeout = '300ms'")
     watcher.sync(free=0, lease=LEASE)
     assert sql.look(task_id) == "AW"
@@ -59,7 +66,7 @@ def test_a_rule_that_hangs_keeps_no_task_from_going_on(sql: Sql, stopped: Clock)
 def test_a_rule_that_hangs_is_not_asked_about_the_next_worker(sql: Sql, stopped: Clock) -> None:
     _rule(sql, HANGS)
     tasks = _failed(sql, stopped, 2, 3)
-    watcher = Node(sql)
+    watcher = _watcher(sql)
     sql.run("SET LOCAL statement_timeout = '300ms'")
     watcher.sync(free=0, lease=LEASE)
     assert [sql.look(task_id) for task_id in tasks] == ["AW", "AW"]
@@ -85,11 +92,11 @@ def test_a_rule_that_hung_is_asked_again_in_the_next_transaction(
 ) -> None:
     _rule(serving, HANGS)
     _failed(serving, database.clock, 2)
-    watcher = Node(serving)
+    watcher = _watcher(serving)
     serving.run("SET statement_timeout = '300ms'")
     watcher.sync(free=0, lease=LEASE)
     _rule(serving, "RETURN NULL;")
     (task_id,) = _failed(serving, database.clock, 3)
-    Node(serving).sync(free=0, lease=LEASE)
+    _watcher(serving).sync(free=0, lease=LEASE)
     assert serving.look(task_id) == "CF"
     assert _failed_hooks(serving) == [(2, CANCELLED)]
