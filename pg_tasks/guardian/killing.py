@@ -51,6 +51,9 @@ class Killer:
             self._terminate(attempt, self._members(attempt))
             return
         killed: set[Process] = set()
+        if attempt.escalation.main_ended:
+            # Before the signal: a moment later they may be zombies, which nobody counts.
+            self._note(attempt, self._members(attempt))
         for _ in range(_ROUNDS):
             # The group dies as a whole, even while it forks: fork(2) does not get past the signal.
             self._signal_group(attempt, SIGKILL)

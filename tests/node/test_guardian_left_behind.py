@@ -106,7 +106,7 @@ def test_a_kill_finds_what_was_seen_in_the_tree_even_when_it_cannot_be_told_apar
 def test_the_rest_of_a_killed_tree_has_the_rest_of_the_grace(tmp_path: Path) -> None:
     """Its main process takes the SIGTERM, its child ignores it."""
     with guardian(tmp_path) as rig:
-        task = rig.family("main_takes_term", 2, kill_grace=6)
+        task = rig.family("main_takes_term", 2, kill_grace=3)
         rig.kill(task)
         end = rig.ended(task)
         assert rig.alive(task) == []
