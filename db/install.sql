@@ -1354,29 +1354,23 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_lost integer;
+  v_lost integer := long_task.write_off_attempts(p_lease.worker_id, p_reports);
+  v_left boolean := EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id);
 BEGIN
   UPDATE long_task.worker_lease AS l
   SET
-    active = false,
+    active = l.active AND v_left,
     task_count = 0,
     locked_until = LEAST(l.locked_until, long_task.clock())
   WHERE l.worker_id = p_lease.worker_id;
-  v_lost := long_task.write_off_attempts(p_lease.worker_id, p_reports);
-  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
-    UPDATE long_task.worker_lease AS l
-    SET active = p_lease.active
-    WHERE l.worker_id = p_lease.worker_id;
-    RETURN NULL;
-  END IF;
-  RETURN v_lost;
+  RETURN CASE WHEN NOT v_left THEN v_lost END;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:4bcc7e1751a0b05e9ab2531cb90d0cf9', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -1930,10 +1924,10 @@ AS $$
 DECLARE
   v_again CONSTANT double precision := 0.2;
   v_lease long_task.worker_lease;
+  v_given long_task.worker_lease;
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
-  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -2008,11 +2002,10 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
-  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = v_epoch,
+    epoch = nextval('long_task.worker_epoch'),
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -2025,13 +2018,12 @@ BEGIN
     connection = p_connection,
     version = p_version,
     since = v_now
-  WHERE l.worker_id = p_worker_id;
+  WHERE l.worker_id = p_worker_id
+  RETURNING l.* INTO v_given;
   PERFORM long_task.log_event(
-    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, l, v_lost,
-    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
+    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, v_given, v_lost,
+    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END);
+  RETURN QUERY SELECT v_given.epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
 END
 $$;
 
@@ -2040,7 +2032,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:732d082572f3535ebb702b1d5f703737', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 

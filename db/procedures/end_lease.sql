@@ -19,22 +19,16 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_lost integer;
+  v_lost integer := long_task.write_off_attempts(p_lease.worker_id, p_reports);
+  v_left boolean := EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id);
 BEGIN
   UPDATE long_task.worker_lease AS l
   SET
-    active = false,
+    active = l.active AND v_left,
     task_count = 0,
     locked_until = LEAST(l.locked_until, long_task.clock())
   WHERE l.worker_id = p_lease.worker_id;
-  v_lost := long_task.write_off_attempts(p_lease.worker_id, p_reports);
-  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
-    UPDATE long_task.worker_lease AS l
-    SET active = p_lease.active
-    WHERE l.worker_id = p_lease.worker_id;
-    RETURN NULL;
-  END IF;
-  RETURN v_lost;
+  RETURN CASE WHEN NOT v_left THEN v_lost END;
 END
 $$;
 

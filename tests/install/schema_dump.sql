@@ -583,22 +583,16 @@ CREATE FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports js
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_lost integer;
+  v_lost integer := long_task.write_off_attempts(p_lease.worker_id, p_reports);
+  v_left boolean := EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id);
 BEGIN
   UPDATE long_task.worker_lease AS l
   SET
-    active = false,
+    active = l.active AND v_left,
     task_count = 0,
     locked_until = LEAST(l.locked_until, long_task.clock())
   WHERE l.worker_id = p_lease.worker_id;
-  v_lost := long_task.write_off_attempts(p_lease.worker_id, p_reports);
-  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_lease.worker_id) THEN
-    UPDATE long_task.worker_lease AS l
-    SET active = p_lease.active
-    WHERE l.worker_id = p_lease.worker_id;
-    RETURN NULL;
-  END IF;
-  RETURN v_lost;
+  RETURN CASE WHEN NOT v_left THEN v_lost END;
 END
 $$;
 
@@ -976,10 +970,10 @@ CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p
 DECLARE
   v_again CONSTANT double precision := 0.2;
   v_lease long_task.worker_lease;
+  v_given long_task.worker_lease;
   v_over  timestamptz;
   v_now   timestamptz;
   v_lost  integer;
-  v_epoch bigint;
 BEGIN
   IF p_slots < 0 OR p_lease_duration <= 0 OR p_recovery_delay < 0 THEN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
@@ -1054,11 +1048,10 @@ BEGIN
   WHERE s.worker_id = p_worker_id
     AND (s.process = p_process OR s.seen_until < v_now);
   v_now := long_task.clock();
-  v_epoch := nextval('long_task.worker_epoch');
   UPDATE long_task.worker_lease AS l
   SET
     group_id = p_group_id,
-    epoch = v_epoch,
+    epoch = nextval('long_task.worker_epoch'),
     active = true,
     locked_until = v_now + make_interval(secs => p_lease_duration),
     lease_duration = make_interval(secs => p_lease_duration),
@@ -1071,13 +1064,12 @@ BEGIN
     connection = p_connection,
     version = p_version,
     since = v_now
-  WHERE l.worker_id = p_worker_id;
+  WHERE l.worker_id = p_worker_id
+  RETURNING l.* INTO v_given;
   PERFORM long_task.log_event(
-    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, l, v_lost,
-    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END)
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id;
-  RETURN QUERY SELECT v_epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
+    CASE WHEN v_lease.active THEN 'taken over' ELSE 'taken' END, v_given, v_lost,
+    CASE WHEN v_lease.active THEN 'from ' || long_task.name_holder(v_lease) END);
+  RETURN QUERY SELECT v_given.epoch, NULL::text, NULL::double precision, NULL::text, NULL::text, NULL::double precision;
 END
 $$;
 
