@@ -48,6 +48,7 @@ GRANT SELECT ON
   long_task.group_status,
   long_task.waiting,
   long_task.running,
+  long_task.scheduled,
   long_task.failed
 TO long_task_reader, long_task_user;
 GRANT EXECUTE ON FUNCTION
@@ -56,23 +57,35 @@ GRANT EXECUTE ON FUNCTION
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
-  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz)
+  long_task.schedule_preview(text, text, timestamptz, integer),
+  long_task.schedule_preview(bigint, timestamptz, integer),
+  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
+  long_task.next_start_after(long_task.task, timestamptz),
+  long_task.cron_time_after(long_task.cron_fields, text, timestamptz),
+  long_task.cron_local_after(long_task.cron_fields, timestamp),
+  long_task.cron_days(long_task.cron_fields, date),
+  long_task.parse_cron(text),
+  long_task.parse_cron_field(text, text, text[], integer, integer),
+  long_task.wall_clock_time(timestamp, text),
+  long_task.is_time_zone(text)
 TO long_task_reader, long_task_user;
 
 GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key, progress, result, error
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key,
+  progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
-  long_task.assert_attempt(bigint, integer)
+  long_task.assert_attempt(bigint, integer),
+  long_task.run_now(bigint)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION

@@ -444,38 +444,6 @@ COMMENT ON COLUMN long_task.worker_event.detail IS 'One line for people.';
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0005_worker', 'pg_tasks', 'changelog.xml', NOW(), 6, '9:cc0bc91ac3ebff3daba8c8269268b42f', 'sqlFile path=changes/0005_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
--- Changeset changelog.xml::procedures/start_order::pg_tasks
-
--- start_order: what a node has to know to start the attempt that a row is in.
---
--- Called by  claim_tasks, reconcile_attempts
--- Locks      nothing
--- Raises     nothing
---
--- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
--- of the calling statement.
-CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
-RETURNS json
-LANGUAGE sql
-STABLE
-RETURN json_build_object(
-  'task_id', p_task.id,
-  'attempt', p_task.attempt,
-  'group_id', p_task.group_id,
-  'command', array_replace(p_task.command, '%TASK', p_task.id::text),
-  'cwd', p_task.cwd,
-  'env', p_task.env,
-  'params', p_task.params::text,
-  'stdin', p_task.stdin,
-  'timeout', extract(epoch FROM p_task.timeout),
-  'kill_grace', extract(epoch FROM p_task.kill_grace)
-);
-
-COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
-  'What a node has to know to start the attempt that the row is in; durations in seconds.';
-
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:c7874fbe9bb2a51c2f9c4e42a5497d96', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
-
 -- Changeset changelog.xml::procedures/retry_delay_after::pg_tasks
 
 -- retry_delay_after: how long to wait after a failed attempt.
@@ -507,7 +475,7 @@ $$;
 COMMENT ON FUNCTION long_task.retry_delay_after(integer, interval) IS
   'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:4f2dcccf6c542a9f2365ad909b9ee177', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/retry_delay_after', 'pg_tasks', 'changelog.xml', NOW(), 7, '9:4f2dcccf6c542a9f2365ad909b9ee177', 'sqlFile path=procedures/retry_delay_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lease_over_at::pg_tasks
 
@@ -528,7 +496,7 @@ RETURN p_lease.locked_until + p_lease.recovery_delay;
 COMMENT ON FUNCTION long_task.lease_over_at(long_task.worker_lease) IS
   'When a lease that is not renewed any more counts as lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lease_over_at', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:e6318fcfb0c4cb29262f9234873738bc', 'sqlFile path=procedures/lease_over_at.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lease_over_at', 'pg_tasks', 'changelog.xml', NOW(), 8, '9:e6318fcfb0c4cb29262f9234873738bc', 'sqlFile path=procedures/lease_over_at.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lease_state::pg_tasks
 
@@ -551,7 +519,7 @@ RETURN p_lease.worker_id || '/' || p_lease.epoch || '/' || extract(epoch FROM p_
 COMMENT ON FUNCTION long_task.lease_state(long_task.worker_lease) IS
   'A word for the present state of a lease; every renewal makes another one of it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lease_state', 'pg_tasks', 'changelog.xml', NOW(), 10, '9:b46ba4fe79b7e1f407af958e1fee4e31', 'sqlFile path=procedures/lease_state.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lease_state', 'pg_tasks', 'changelog.xml', NOW(), 9, '9:b46ba4fe79b7e1f407af958e1fee4e31', 'sqlFile path=procedures/lease_state.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/name_holder::pg_tasks
 
@@ -569,7 +537,7 @@ RETURN 'node ' || p_lease.node_name || ' (pid ' || p_lease.pid || ' on ' || p_le
 COMMENT ON FUNCTION long_task.name_holder(long_task.worker_lease) IS
   'Name, process and machine of the node that holds a lease, or held it last.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/name_holder', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:be57caea9b126e577ba29119d197e8d3', 'sqlFile path=procedures/name_holder.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/name_holder', 'pg_tasks', 'changelog.xml', NOW(), 10, '9:be57caea9b126e577ba29119d197e8d3', 'sqlFile path=procedures/name_holder.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse::pg_tasks
 
@@ -602,7 +570,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse(text, text, text, text) IS
   'Raise an error with a code of class LT, a message, a hint and a detail.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:c343e14acc00f06bd1d95cb674ff38ba', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse', 'pg_tasks', 'changelog.xml', NOW(), 11, '9:c343e14acc00f06bd1d95cb674ff38ba', 'sqlFile path=procedures/refuse.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0006_recovery_rule::pg_tasks
 
@@ -635,7 +603,115 @@ $$;
 COMMENT ON FUNCTION long_task.retry_lost_task(long_task.task) IS
   'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0006_recovery_rule', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:cf0681e149f67866873b602460b19c18', 'sqlFile path=changes/0006_recovery_rule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0006_recovery_rule', 'pg_tasks', 'changelog.xml', NOW(), 12, '9:cf0681e149f67866873b602460b19c18', 'sqlFile path=changes/0006_recovery_rule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::changes/0007_schedule::pg_tasks
+
+-- Schedules: what a task's own schedule may say beside the interval, and what its starts remember.
+--
+-- Everything is null unless a person says otherwise, so that a task without a schedule carries none of it.
+
+CREATE TYPE long_task.cron_fields AS (
+  minutes      bit(60),
+  hours        bit(24),
+  days         bit(31),
+  months       bit(12),
+  weekdays     bit(7),
+  last_day     boolean,
+  last_workday boolean,
+  near_days    integer[],
+  nth_weekdays integer[],
+  either_day   boolean,
+  every_hour   boolean
+);
+COMMENT ON TYPE long_task.cron_fields IS
+  'A cron line, parsed. One bit for each minute, hour, day, month and weekday from Sunday; near_days are days with W; nth_weekdays are ten times the weekday plus n, n is 0 for the last; either_day: one of the two day fields is enough; every_hour: it follows elapsed time.';
+
+ALTER TABLE long_task.task
+  ADD COLUMN missed        text,
+  ADD COLUMN missed_after  interval,
+  ADD COLUMN overlap       text,
+  ADD COLUMN jitter        interval,
+  ADD COLUMN until         timestamptz,
+  ADD COLUMN cron_fields   long_task.cron_fields,
+  ADD COLUMN shed_waiting  boolean,
+  ADD COLUMN scheduled_for timestamptz;
+ALTER TABLE long_task.task_run
+  ADD COLUMN scheduled_for timestamptz;
+ALTER TABLE long_task.deleted_attempt
+  ADD COLUMN scheduled_for timestamptz;
+
+-- What can be fired when its time has come. A start that waits for the task to end comes in with that end.
+DROP INDEX long_task.task_scheduled;
+CREATE INDEX task_scheduled
+  ON long_task.task (next_start)
+  WHERE next_start IS NOT NULL
+    AND shed_enabled
+    AND (shed_waiting IS NULL OR state_id IN ('CS', 'CF', 'CC'));
+-- The copies of a template that have not ended.
+CREATE INDEX task_active_clones
+  ON long_task.task (shed_parent_id)
+  WHERE shed_parent_id IS NOT NULL
+    AND state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC');
+
+-- What it returns has changed.
+DROP FUNCTION IF EXISTS long_task.fire_schedules(integer);
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+COMMENT ON COLUMN long_task.task_run.scheduled_for IS 'Time of the schedule for which the task was queued; null: it was not queued by a schedule.';
+COMMENT ON COLUMN long_task.deleted_attempt.scheduled_for IS 'As in task.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0007_schedule', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:7eb24ce6fcd4259cfbac75012a55e89d', 'sqlFile path=changes/0007_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/start_order::pg_tasks
+
+-- start_order: what a node has to know to start the attempt that a row is in.
+--
+-- Called by  claim_tasks, reconcile_attempts
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
+CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
+RETURNS json
+LANGUAGE sql
+STABLE
+RETURN json_build_object(
+  'task_id', p_task.id,
+  'attempt', p_task.attempt,
+  'group_id', p_task.group_id,
+  'command', array_replace(p_task.command, '%TASK', p_task.id::text),
+  'cwd', p_task.cwd,
+  'env', p_task.env,
+  'params', p_task.params::text,
+  'stdin', p_task.stdin,
+  'timeout', extract(epoch FROM p_task.timeout),
+  'kill_grace', extract(epoch FROM p_task.kill_grace),
+  'scheduled_for', to_char(
+    p_task.scheduled_for AT TIME ZONE 'UTC',
+    CASE
+      WHEN date_trunc('second', p_task.scheduled_for) = p_task.scheduled_for THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'
+      ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+    END
+  )
+);
+
+COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
+  'What a node has to know to start the attempt that the row is in; durations in seconds, scheduled_for in UTC.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:0a1728fba4765a099f296d4afb363017', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -668,7 +744,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group, or the node of one worker if a worker is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:ab13c5fb523dc46f3c27800b192c1d4e', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:ab13c5fb523dc46f3c27800b192c1d4e', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -706,7 +782,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:a014d6a9e00bc2e38ed02c0a84af1bd5', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:a014d6a9e00bc2e38ed02c0a84af1bd5', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -756,7 +832,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -814,7 +890,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -845,7 +921,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -865,15 +941,19 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. 'due' is what fire_schedules writes.
+  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
       WHEN NEW.base_attempt <> OLD.base_attempt THEN 'base_attempt'
       WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
-      WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
+      WHEN NEW.queued_by <> OLD.queued_by THEN 'queued_by'
       WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
       WHEN NEW.created <> OLD.created THEN 'created'
+      WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
+      WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
+      WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -914,11 +994,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+  IF NEW.concurrency_key IS NOT NULL THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT010',
-      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
-      HINT = 'Use next_start and shed_period_id to schedule by interval.';
+      MESSAGE = 'concurrency_key cannot be used with this schema version',
+      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
   END IF;
   RETURN NEW;
 END
@@ -937,21 +1017,20 @@ WHEN (
   OR date_part('epoch', NEW.retry_delay) < 0
   OR NEW.max_attempts < 1
   OR NEW.progress NOT BETWEEN 0 AND 1
-  OR NEW.cron IS NOT NULL
   OR NEW.concurrency_key IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task();
 
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
-  timeout, kill_grace, retry_delay, max_attempts, progress, cron, concurrency_key,
-  attempt, base_attempt, pinned, queued_by, ready_seq, created
+  timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
+  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:52cae3fb558c14cedec28353e3587d67', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:0f4e8ce305f43a0c6845c5d096aa5da9', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -1080,10 +1159,91 @@ BEFORE UPDATE OF
   state_id, command, params, env, stdin, cwd, shed_clone, next_start
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:5baa6691204786d42a9d60e9bd7cf1f5', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:6c680bd98cffa59cd228688b5080995d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
+
+-- check_task_policy: refuse rules for missed and overlapping starts that make no sense.
+--
+-- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
+--            plain rows, and the writes of the nodes' procedures, pass without a call.
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+CREATE OR REPLACE FUNCTION long_task.check_task_policy()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+BEGIN
+  IF NEW.missed NOT IN ('run once', 'run each', 'skip') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed %s is not known', quote_literal(NEW.missed)),
+      HINT = 'Give one of ''run once'' (the same as null), ''run each'', ''skip''.';
+  END IF;
+  IF NEW.overlap NOT IN ('skip', 'clone', 'queue one') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('overlap %s is not known', quote_literal(NEW.overlap)),
+      HINT = 'Give one of ''skip'', ''clone'', ''queue one'', or null.';
+  END IF;
+  IF NEW.missed = 'run each' AND NEW.overlap <> 'clone' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed ''run each'' and overlap %s exclude each other', quote_literal(NEW.overlap)),
+      HINT = 'Leave overlap null: each start then waits for the one before it.';
+  END IF;
+  IF NEW.shed_clone AND NEW.overlap = 'queue one' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = 'shed_clone and overlap ''queue one'' exclude each other',
+      HINT = 'Leave shed_clone false: the task itself is queued again, and task_run has a row for each run.';
+  END IF;
+  IF NEW.missed_after < interval '0' OR extract(epoch FROM NEW.missed_after) < 0 OR NEW.missed_after > v_longest THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed_after %s is not between 0 and %s', NEW.missed_after, v_longest),
+      HINT = 'Give an interval such as ''10 minutes'', or null.';
+  END IF;
+  IF NEW.jitter < interval '0' OR extract(epoch FROM NEW.jitter) < 0 OR NEW.jitter > v_longest THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('jitter %s is not between 0 and %s', NEW.jitter, v_longest),
+      HINT = 'Give an interval such as ''30 seconds'', or null.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task_policy() IS
+  'Trigger: refuse rules for missed and overlapping starts that make no sense.';
+
+CREATE OR REPLACE TRIGGER check_task_policy
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.missed IS NOT NULL
+  OR NEW.missed_after IS NOT NULL
+  OR NEW.overlap IS NOT NULL
+  OR NEW.jitter IS NOT NULL
+)
+EXECUTE FUNCTION long_task.check_task_policy();
+
+CREATE OR REPLACE TRIGGER check_changed_task_policy
+BEFORE UPDATE OF
+  missed, missed_after, overlap, jitter, shed_clone
+ON long_task.task
+FOR EACH ROW
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+EXECUTE FUNCTION long_task.check_task_policy();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:5514c370b2f2fd06e6b7a9c0fc4a0958', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -1137,10 +1297,15 @@ BEGIN
       MESSAGE = format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
       HINT = 'Set shed_enabled to false to pause a schedule.';
   END IF;
-  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
+  IF NEW.cron IS NOT NULL AND NEW.shed_period_id IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = 'a task has either cron or shed_period_id',
+      HINT = 'Set the other one to null.';
+  END IF;
   IF NEW.time_zone IS NOT NULL
      AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
-     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+     AND NOT long_task.is_time_zone(NEW.time_zone) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
       MESSAGE = format('time_zone %s is not known', quote_literal(NEW.time_zone)),
@@ -1161,18 +1326,19 @@ WHEN (
   OR NEW.shed_period_id IS NOT NULL
   OR NEW.shed_period_count IS NOT NULL
   OR NEW.time_zone IS NOT NULL
+  OR NEW.cron IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task_schedule();
 
 CREATE OR REPLACE TRIGGER check_changed_task_schedule
 BEFORE UPDATE OF
-  next_start, shed_period_id, shed_period_count, time_zone
+  next_start, shed_period_id, shed_period_count, time_zone, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:7677e910ba1170282c6ebc8749d48330', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:995a5cd3511e77ccc2950f79883fff98', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -1283,7 +1449,211 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:636ba76fd5ad2c0866e3cd61c00369ff', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:636ba76fd5ad2c0866e3cd61c00369ff', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cron_days::pg_tasks
+
+-- cron_days: the days of one month on which a cron line starts something.
+--
+-- Called by  cron_local_after
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A month that the line does not name has none.
+CREATE OR REPLACE FUNCTION long_task.cron_days(
+  p_fields long_task.cron_fields,
+  p_month  date
+)
+RETURNS bit(31)
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_last     integer := extract(day FROM p_month + interval '1 month' - interval '1 day');
+  v_first    integer := extract(dow FROM p_month); -- weekday of the first
+  v_days     bit(31) := p_fields.days;
+  v_weekdays bit(31);
+  v_week     bit varying := p_fields.weekdays;
+  v_day      integer;
+  v_weekday  integer;
+  v_item     integer;
+BEGIN
+  IF get_bit(p_fields.months, extract(month FROM p_month)::integer - 1) = 0 THEN
+    RETURN B'0'::bit(31);
+  END IF;
+  -- From six weeks that begin on Sunday, the days from the first on.
+  v_weekdays := substring(v_week || v_week || v_week || v_week || v_week || v_week FROM v_first + 1 FOR 31)::bit(31);
+  FOREACH v_item IN ARRAY COALESCE(p_fields.nth_weekdays, '{}') LOOP
+    v_day := 1 + (v_item / 10 - v_first + 7) % 7 + 7 * (v_item % 10 - 1);
+    IF v_item % 10 = 0 THEN
+      v_day := v_last - (v_first + v_last - 1 - v_item / 10 + 7) % 7;
+    END IF;
+    IF v_day <= v_last THEN
+      v_weekdays := set_bit(v_weekdays, v_day - 1, 1);
+    END IF;
+  END LOOP;
+
+  IF p_fields.last_day THEN
+    v_days := set_bit(v_days, v_last - 1, 1);
+  END IF;
+  IF p_fields.last_workday THEN
+    v_weekday := (v_first + v_last - 1) % 7;
+    v_days := set_bit(v_days, v_last - 1 - CASE v_weekday WHEN 6 THEN 1 WHEN 0 THEN 2 ELSE 0 END, 1);
+  END IF;
+  FOREACH v_day IN ARRAY COALESCE(p_fields.near_days, '{}') LOOP
+    CONTINUE WHEN v_day > v_last;
+    v_weekday := (v_first + v_day - 1) % 7;
+    v_days := set_bit(v_days, v_day - 1 + CASE
+      WHEN v_weekday = 6 THEN CASE WHEN v_day = 1 THEN 2 ELSE -1 END
+      WHEN v_weekday = 0 THEN CASE WHEN v_day = v_last THEN -2 ELSE 1 END
+      ELSE 0
+    END, 1);
+  END LOOP;
+
+  v_days := CASE WHEN p_fields.either_day THEN v_days | v_weekdays ELSE v_days & v_weekdays END;
+  RETURN v_days & (repeat('1', v_last)::bit(31));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
+  'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
+
+-- cron_local_after: the first minute after a time that a cron line names, by the calendar and the clock on the wall.
+--
+-- Called by  cron_time_after, which knows the zones; here there are none.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Null: there is none in the next 400 years, after which the calendar repeats itself, or none before the year 10000.
+CREATE OR REPLACE FUNCTION long_task.cron_local_after(
+  p_fields long_task.cron_fields,
+  p_after  timestamp
+)
+RETURNS timestamp
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_from   timestamp := date_trunc('minute', p_after) + interval '1 minute';
+  v_month  date := date_trunc('month', v_from);
+  v_end    date := LEAST((v_month + interval '400 years')::date, date '9999-12-01');
+  v_day    integer := extract(day FROM v_from);
+  v_hour   integer := extract(hour FROM v_from);
+  v_minute integer := extract(minute FROM v_from);
+  v_days   bit(31) := long_task.cron_days(p_fields, v_month);
+  v_ahead  integer := 0; -- how far the next bit is
+BEGIN
+  -- Today: the rest of this hour, else the next hour.
+  IF get_bit(v_days, v_day - 1) = 1 THEN
+    IF get_bit(p_fields.hours, v_hour) = 1 THEN
+      v_ahead := position(B'1' IN substring(p_fields.minutes FROM v_minute + 1));
+      v_minute := v_minute + v_ahead - 1;
+    END IF;
+    IF v_ahead = 0 THEN
+      v_ahead := position(B'1' IN substring(p_fields.hours FROM v_hour + 2));
+      v_hour := v_hour + v_ahead;
+      v_minute := position(B'1' IN p_fields.minutes) - 1;
+    END IF;
+    IF v_ahead > 0 THEN
+      RETURN v_month + make_interval(days => v_day - 1, hours => v_hour, mins => v_minute);
+    END IF;
+  END IF;
+
+  -- Another day, at its first time.
+  v_ahead := position(B'1' IN substring(v_days FROM v_day + 1));
+  WHILE v_ahead = 0 LOOP
+    v_month := v_month + interval '1 month';
+    v_day := 0;
+    IF v_month > v_end THEN
+      RETURN NULL;
+    END IF;
+    v_ahead := position(B'1' IN long_task.cron_days(p_fields, v_month));
+  END LOOP;
+  RETURN v_month + make_interval(
+    days => v_day + v_ahead - 1,
+    hours => position(B'1' IN p_fields.hours) - 1,
+    mins => position(B'1' IN p_fields.minutes) - 1
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
+  'First minute after a local time that a parsed cron line names; null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
+
+-- cron_time_after: the first start of a cron line after a given time.
+--
+-- Called by  next_scheduled_start, schedule_preview; people.
+-- Locks      nothing
+-- Raises     LT007 bad schedule; an unknown zone is PostgreSQL's own error
+--
+-- A line that names hours starts once for each time of day it names, also on a day when clocks are changed
+-- (wall_clock_time). A line whose hours have * or a step follows elapsed time: it starts whenever the clock on the
+-- wall shows one of its minutes, so twice in an hour that comes twice, and not in one that is left out.
+-- Null: there is none before the year 10000.
+CREATE OR REPLACE FUNCTION long_task.cron_time_after(
+  p_fields    long_task.cron_fields,
+  p_time_zone text,
+  p_after     timestamptz
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_zone  text := COALESCE(p_time_zone, 'UTC');
+  v_shown timestamp := p_after AT TIME ZONE v_zone;
+  v_local timestamp := v_shown;
+  v_time  timestamptz;
+  v_again timestamptz;
+  v_back  interval;
+BEGIN
+  LOOP
+    v_local := long_task.cron_local_after(p_fields, v_local);
+    v_time := long_task.wall_clock_time(v_local, v_zone);
+    IF p_fields.every_hour AND v_time AT TIME ZONE v_zone <> v_local THEN
+      CONTINUE; -- left out
+    ELSIF p_fields.every_hour AND v_time <= p_after THEN
+      v_time := v_local AT TIME ZONE v_zone; -- shown for the second time
+    END IF;
+    EXIT WHEN (v_time <= p_after) IS NOT TRUE;
+  END LOOP;
+  IF NOT p_fields.every_hour THEN
+    RETURN v_time;
+  END IF;
+
+  -- If clocks are about to be set back, what they have just shown will come again.
+  v_back := v_shown - ((p_after + interval '24 hours') AT TIME ZONE v_zone - interval '24 hours');
+  IF v_back > interval '0' AND (p_after + v_back) AT TIME ZONE v_zone - v_back < v_shown THEN
+    v_local := v_shown - v_back;
+    LOOP
+      v_local := long_task.cron_local_after(p_fields, v_local);
+      EXIT WHEN (v_local <= v_shown) IS NOT TRUE;
+      v_again := v_local AT TIME ZONE v_zone;
+      EXIT WHEN v_again > p_after;
+    END LOOP;
+    IF v_again > p_after THEN
+      RETURN LEAST(v_time, v_again);
+    END IF;
+  END IF;
+  RETURN v_time;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
+  'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:640618b28cbac4786f9f1036d90565aa', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -1329,7 +1699,101 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/due_starts::pg_tasks
+
+-- due_starts: decide which starts a schedule that is due makes now, and how it goes on.
+--
+-- Called by  fire_schedules
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- Whatever has come due by now is one start, the latest of them, unless each is to be run. A start that is too
+-- late (missed_after) is given up, but not one that has waited for the start before it to end.
+--
+-- queue_for   the task itself is queued, for this time of its schedule; null: it is not
+-- copies      copies of it are queued, for these times; at most 1 000 at once, the rest is due again at once
+-- next_start  when it is due again; null: never
+-- waiting     next_start has come, and waits for the task to end
+CREATE OR REPLACE FUNCTION long_task.due_starts(
+  p_task         long_task.task,
+  p_now          timestamptz,
+  OUT queue_for  timestamptz,
+  OUT copies     timestamptz[],
+  OUT next_start timestamptz,
+  OUT waiting    boolean
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_patience CONSTANT interval := interval '1 minute';
+  v_copies   CONSTANT integer := 1000;
+  v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
+  v_oldest   timestamptz := p_now
+    - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
+  v_end      timestamptz := LEAST(p_now, p_task.until);
+  v_start    timestamptz := p_task.next_start;
+  v_starts   timestamptz[] := ARRAY[]::timestamptz[];
+  v_what     text := CASE
+    WHEN p_task.shed_clone THEN
+      CASE WHEN p_task.overlap = 'skip' AND EXISTS (
+        SELECT
+        FROM long_task.task AS c
+        WHERE c.shed_parent_id = p_task.id
+          AND c.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC')
+      ) THEN 'skip' ELSE 'copy' END
+    WHEN p_task.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
+    WHEN p_task.state_id = 'DR' THEN 'skip'
+    WHEN p_task.overlap = 'clone' THEN 'copy'
+    WHEN p_task.overlap = 'queue one' OR v_each THEN 'wait'
+    ELSE 'skip'
+  END;
+  -- Each is to be run, one after the other, by the task itself.
+  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_task.overlap IS DISTINCT FROM 'clone';
+BEGIN
+  IF v_start < v_oldest AND p_task.shed_waiting IS NULL THEN
+    v_start := long_task.next_start_after(p_task, v_oldest - interval '1 microsecond');
+  END IF;
+  next_start := CASE WHEN (v_start > p_task.until) IS NOT TRUE THEN v_start END;
+  IF (next_start <= v_end) IS NOT TRUE THEN
+    RETURN; -- all were given up, or the schedule is over
+  END IF;
+
+  IF v_each THEN
+    LOOP
+      v_starts := v_starts || next_start;
+      next_start := long_task.next_start_after(p_task, next_start);
+      EXIT WHEN (next_start <= v_end) IS NOT TRUE;
+      EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
+    END LOOP;
+  ELSE
+    v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
+    next_start := long_task.next_start_after(p_task, v_starts[1]);
+  END IF;
+
+  CASE v_what
+    WHEN 'queue' THEN
+      queue_for := v_starts[1];
+      copies := v_starts[2:];
+      waiting := CASE WHEN v_in_turn AND next_start <= v_end THEN true END;
+    WHEN 'copy' THEN
+      copies := v_starts;
+    WHEN 'wait' THEN
+      next_start := v_starts[1];
+      waiting := true;
+    WHEN 'skip' THEN
+      NULL;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.due_starts(long_task.task, timestamptz) IS
+  'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:68d3fe16cfbfc843c150acf6a7cf9869', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -1370,7 +1834,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -1401,7 +1865,6 @@ BEGIN
   IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
     NEW.state_id := 'AD';
   END IF;
-  NEW.shed_anchor := NEW.next_start;
   RETURN NEW;
 END
 $$;
@@ -1415,14 +1878,104 @@ FOR EACH ROW
 WHEN (
   NEW.state_id NOT IN ('DR', 'AW')
   OR NEW.start_after IS NOT NULL
-  OR NEW.next_start IS NOT NULL
   OR NEW.running_on IS NOT NULL
   OR NEW.attempt <> 0
   OR NEW.base_attempt <> 0
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:59c6bb1976284deccc50996fcd4c6d75', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/find_next_start::pg_tasks
+
+-- find_next_start: find the first start of a schedule that a person has written.
+--
+-- Called by  triggers on task, before INSERT and before UPDATE of what a schedule consists of, after the checks
+--            and before move_task, in the order of their names. Their WHEN lets tasks without a schedule, and
+--            the writes of procedures, pass without a call.
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- A cron line begins with its first start from now on, or from the next_start that is given with it. An interval
+-- begins with next_start and is counted from there. A schedule that was paused goes on with its first start
+-- from now on: what fell into the pause was not wanted. Only a single start is kept for the end of the pause.
+CREATE OR REPLACE FUNCTION long_task.find_next_start()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now     timestamptz := long_task.clock() - interval '1 microsecond'; -- so that a start at this instant is one
+  v_given   boolean := NEW.next_start IS NOT NULL;
+  v_other   boolean := true; -- another schedule than before
+  v_again   boolean := false; -- one that was paused
+  v_message text;
+  v_hint    text;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
+    v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
+    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled;
+    NEW.shed_waiting := NULL;
+    IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
+      NEW.next_start := NULL;
+    END IF;
+  END IF;
+  IF v_given OR NEW.next_start IS NULL THEN
+    NEW.shed_anchor := NEW.next_start;
+  END IF;
+  IF v_other AND NEW.cron IS NULL THEN
+    NEW.cron_fields := NULL;
+  ELSIF v_other THEN
+    BEGIN
+      NEW.cron_fields := long_task.parse_cron(NEW.cron);
+    EXCEPTION
+      WHEN SQLSTATE 'LT007' THEN
+        -- Raised anew, so that people see one line of context.
+        GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_message IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'LT007', MESSAGE = v_message, HINT = v_hint;
+    END IF;
+  END IF;
+
+  IF NEW.cron IS NOT NULL AND v_other
+     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
+      HINT = 'No month it names has the day it names.';
+  END IF;
+  IF NEW.cron IS NOT NULL AND v_given THEN
+    NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
+  ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
+     OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
+    NEW.next_start := long_task.next_start_after(NEW, v_now);
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.find_next_start() IS
+  'Trigger: find the first start of a schedule that a person has written, changed or resumed.';
+
+CREATE OR REPLACE TRIGGER find_first_start
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
+EXECUTE FUNCTION long_task.find_next_start();
+
+CREATE OR REPLACE TRIGGER find_next_start
+BEFORE UPDATE OF
+  next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, missed_after,
+  overlap, until
+ON long_task.task
+FOR EACH ROW
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+EXECUTE FUNCTION long_task.find_next_start();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:34e12b7c2a60bfe70103e643aefc3281', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -1475,6 +2028,7 @@ BEGIN
       t.group_id,
       t.state_id AS old_state_id,
       t.queued_by,
+      t.scheduled_for,
       t.pinned,
       t.worker_id,
       t.retry_delay,
@@ -1526,11 +2080,12 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by,
+      v.scheduled_for
     FROM verdict AS v
     ON CONFLICT (task_id, attempt) DO NOTHING
   ),
@@ -1596,18 +2151,18 @@ BEGIN
     WHERE d.worker_id = p_worker_id
       AND d.task_id = r.task_id
       AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
   )
   INSERT INTO long_task.task_run (
     task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by
+    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
   )
   SELECT
     g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
     COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
     v_now - make_interval(secs => r.ended_ago),
     'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by
+    r.peak_memory, g.started_by, g.scheduled_for
   FROM gone AS g
   JOIN json_to_recordset(p_reports) AS r(
     task_id        bigint,
@@ -1638,7 +2193,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:f5a431f3a5fe157eeb94129ac275a23f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:6e9128669a8c15017188b560c2663978', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -1648,74 +2203,190 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of next_start.
 -- Raises     nothing
 --
--- A task that has ended is queued again; one that is still active, or a draft, is passed over; one with
--- shed_clone stays as it is and a copy is queued. A worker_id that is only the trace of who ran the task
--- last does not bind the next start to that worker. Starts that were missed count as one. The schedule
--- moves on in the same statement, so that each start is made once.
+-- A task that has ended is queued again. A start that finds it active is skipped, or made by a copy, or waits
+-- for its end (overlap; run each waits too); one that finds a draft is skipped. Of a template (shed_clone) each start is a
+-- copy. The schedule moves on in the same statement under the row's lock, so that each start is made once.
+--
+-- A worker_id that is only the trace of who ran the task last does not bind the next start to that worker.
+--
+-- Returns the seconds until there is something to fire again; null: nothing is scheduled.
 CREATE OR REPLACE FUNCTION long_task.fire_schedules(p_limit integer)
-RETURNS integer
+RETURNS double precision
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_now   timestamptz := long_task.clock();
-  v_ids   bigint[];
-  v_fired integer;
+  v_pause  CONSTANT double precision := 0.2;
+  v_now    timestamptz := long_task.clock();
+  v_due    timestamptz;
+  v_fired  boolean := false;
+  v_ids    bigint[];
+  v_clones bigint[];
+  v_starts timestamptz[];
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
-    FROM long_task.task AS t
-    WHERE t.next_start <= v_now
-      AND t.next_start IS NOT NULL
-      AND t.shed_enabled
-    ORDER BY t.next_start
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  );
-  IF cardinality(v_ids) = 0 THEN
-    RETURN 0;
-  END IF;
+  LOOP
+    v_due := (
+      SELECT t.next_start
+      FROM long_task.task AS t
+      WHERE t.next_start IS NOT NULL
+        AND t.shed_enabled
+        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      ORDER BY t.next_start
+      LIMIT 1
+    );
+    IF v_due > v_now OR v_due IS NULL THEN
+      RETURN extract(epoch FROM v_due - v_now);
+    ELSIF v_fired THEN
+      RETURN 0; -- there is more than one call should take on
+    END IF;
+    v_ids := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.next_start <= v_now
+        AND t.next_start IS NOT NULL
+        AND t.shed_enabled
+        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      ORDER BY t.next_start
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    IF cardinality(v_ids) = 0 THEN
+      RETURN v_pause; -- another node is firing them, or a person holds them
+    END IF;
 
-  INSERT INTO long_task.task (
-    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
-    kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
-  )
-  SELECT
-    t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
-    t.command, t.params, t.env, t.stdin, t.cwd, t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
-  FROM long_task.task AS t
-  WHERE t.id = ANY (v_ids)
-    AND t.shed_clone
-  ORDER BY t.next_start;
-
-  -- 'due' tells the trigger move_task that a schedule writes this; it is never stored.
-  UPDATE long_task.task AS t
-  SET
-    queued_by = 'due',
-    state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
-    worker_id = CASE
-      WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
-    END,
-    next_start = CASE
-      WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
-        COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
-        t.time_zone, v_now
-      )
-    END
-  WHERE t.id = ANY (v_ids);
-  GET DIAGNOSTICS v_fired = ROW_COUNT;
-  RETURN v_fired;
+    -- 'due' tells the triggers that a schedule writes this; it is never stored.
+    WITH fired AS (
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'due',
+        state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
+        worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
+        start_after = CASE
+          WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
+          ELSE GREATEST(t.start_after, v_now + random() * t.jitter)
+        END,
+        scheduled_for = COALESCE(d.queue_for, t.scheduled_for),
+        next_start = d.next_start,
+        shed_waiting = d.waiting
+      FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
+      JOIN long_task.task AS s ON s.id = i.id
+      CROSS JOIN LATERAL long_task.due_starts(s, v_now) AS d
+      WHERE t.id = s.id
+      RETURNING t.id, i.place, d.copies
+    )
+    SELECT array_agg(f.id ORDER BY f.place, c.place), array_agg(c.start ORDER BY f.place, c.place)
+    INTO v_clones, v_starts
+    FROM fired AS f
+    CROSS JOIN LATERAL unnest(f.copies) WITH ORDINALITY AS c(start, place);
+    IF v_clones IS NOT NULL THEN
+      PERFORM long_task.insert_clones(v_clones, v_starts, 'schedule');
+    END IF;
+    v_fired := true;
+    v_now := long_task.clock();
+  END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
-  'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
+  'Start up to so many tasks that are due by schedule, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:39def40d5188d2742791fb9f4b2f4113', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:32de6d59636fd42b20bd9759625246fe', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/insert_clones::pg_tasks
+
+-- insert_clones: queue copies of tasks, each as a row of its own that names the row it was copied from.
+--
+-- Called by  fire_schedules, run_now
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A worker_id that is only the trace of who ran the task last does not bind its copy to that worker.
+-- p_ids         the tasks to be copied, one entry for each copy
+-- p_starts      the times of the schedule that they are made for; null: made by hand, without jitter
+-- p_queued_by   person or schedule
+--
+-- Returns the ids of the copies, in the order of the entries.
+CREATE OR REPLACE FUNCTION long_task.insert_clones(
+  p_ids       bigint[],
+  p_starts    timestamptz[],
+  p_queued_by text
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_clones bigint[];
+BEGIN
+  WITH clone AS (
+    INSERT INTO long_task.task (
+      name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+      kill_grace, max_attempts, retry_delay, owner, shed_parent_id, scheduled_for, queued_by
+    )
+    SELECT
+      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END, t.command,
+      t.params, t.env, t.stdin, t.cwd, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END, t.timeout, t.kill_grace, t.max_attempts,
+      t.retry_delay, t.owner, t.id, c.start, p_queued_by
+    FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
+    JOIN long_task.task AS t ON t.id = c.id
+    ORDER BY c.place
+    RETURNING id
+  )
+  SELECT array_agg(c.id ORDER BY c.id) INTO v_clones
+  FROM clone AS c;
+  RETURN v_clones;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
+  'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:c9b360d1d9a6f186f6336eb2879091a9', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
+
+-- is_time_zone: whether a text is the name of a time zone.
+--
+-- Called by  check_task_schedule, schedule_preview
+-- Locks      nothing
+-- Raises     nothing
+--
+-- PostgreSQL takes more for a zone: abbreviations, which keep one offset all year, and POSIX rules, whose signs are
+-- the other way round ('UTC+3' is west of Greenwich). Neither is meant by anybody who schedules something.
+-- The list of names is read from files, which takes 10 ms; so it is asked only about a name that could
+-- be one of those.
+CREATE OR REPLACE FUNCTION long_task.is_time_zone(p_name text)
+RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_name = 'UTC' THEN
+    RETURN true;
+  ELSIF p_name !~ '^[A-Za-z_]+(/[A-Za-z_]+)+$' THEN
+    RETURN EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = p_name);
+  END IF;
+  PERFORM timestamptz 'epoch' AT TIME ZONE p_name;
+  RETURN true;
+EXCEPTION
+  WHEN invalid_parameter_value THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.is_time_zone(text) IS
+  'Whether a text is the name of a time zone such as Europe/Berlin.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -1735,12 +2406,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by);
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by,
+      OLD.scheduled_for);
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by, t.scheduled_for
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)
@@ -1766,7 +2442,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:43027a01c0683f1c239f4e98be58e6c6', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:fcf1ad9ec9a7f08f53c38c0f9145ae5e', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -1811,7 +2487,54 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/latest_start::pg_tasks
+
+-- latest_start: the last start of a task's schedule that is not later than a given time.
+--
+-- Called by  due_starts
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- p_start is a start itself, and not later than p_end. The time between the two is halved until the last one is
+-- found, so that a year of missed minutes costs no more than a few dozen looks at the calendar.
+CREATE OR REPLACE FUNCTION long_task.latest_start(
+  p_task  long_task.task,
+  p_start timestamptz,
+  p_end   timestamptz
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_latest timestamptz := p_start;
+  v_next   timestamptz := long_task.next_start_after(p_task, p_start);
+  v_high   timestamptz := p_end;
+  v_half   timestamptz;
+  v_middle timestamptz;
+BEGIN
+  WHILE v_next <= p_end LOOP
+    v_half := v_latest + (v_high - v_latest) / 2;
+    v_middle := long_task.next_start_after(p_task, v_half);
+    IF v_middle <= p_end THEN
+      v_latest := v_middle;
+    ELSE
+      v_latest := v_next;
+      v_high := v_half;
+    END IF;
+    v_next := long_task.next_start_after(p_task, v_latest);
+  END LOOP;
+  RETURN v_latest;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.latest_start(long_task.task, timestamptz, timestamptz) IS
+  'Last start of a task''s schedule between one of its starts and a time.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:86c6bce99d1cd3c90eb647020423b213', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -1870,7 +2593,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -2032,7 +2755,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -2062,7 +2785,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -2117,7 +2840,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -2150,14 +2873,12 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
-    NEW.shed_anchor := NEW.next_start;
-  END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
       NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -2170,12 +2891,13 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
-      NULL;
+      NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
       NEW.state_id := 'CC';
       NEW.finished := v_now;
-      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
-      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+      -- The delay of a retry, or the jitter of a schedule, must not delay the task when it is queued again.
+      IF (OLD.queued_by = 'retry' OR OLD.queued_by = 'schedule' AND OLD.jitter IS NOT NULL)
+         AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
         NEW.start_after := NULL;
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
@@ -2212,8 +2934,8 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
   END IF;
-  IF NEW.next_start IS NOT NULL THEN
-    PERFORM long_task.announce(NEW.group_id, NULL);
+  IF NEW.next_start IS NOT NULL AND NOT v_by_schedule THEN
+    PERFORM long_task.announce(NEW.group_id, CASE WHEN NEW.pinned THEN NEW.worker_id END);
   END IF;
   RETURN NEW;
 END
@@ -2240,7 +2962,204 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:5a56ed913eb856935f0b043658c403fd', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:7630dfdfd8f7cc6a008a568717cf2b17', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/next_start_after::pg_tasks
+
+-- next_start_after: the first start of a task's schedule after a given time.
+--
+-- Called by  due_starts, missed_start, find_next_start, schedule_preview
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- Null: there is none, because the schedule has neither cron nor a period, or ends before (until).
+CREATE OR REPLACE FUNCTION long_task.next_start_after(
+  p_task  long_task.task,
+  p_after timestamptz
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_next timestamptz;
+BEGIN
+  IF p_task.cron IS NOT NULL THEN
+    v_next := long_task.cron_time_after(p_task.cron_fields, p_task.time_zone, p_after);
+  ELSIF p_task.shed_period_id IS NOT NULL THEN
+    v_next := long_task.schedule_time_after(
+      COALESCE(p_task.shed_anchor, p_task.next_start), p_task.shed_period_id, COALESCE(p_task.shed_period_count, 1),
+      p_task.time_zone, p_after
+    );
+  END IF;
+  RETURN CASE WHEN (v_next > p_task.until) IS NOT TRUE THEN v_next END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_start_after(long_task.task, timestamptz) IS
+  'First start after a time of a task''s cron line or of its interval; null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:a67a6db73e118f0b19aff38c0f8cc217', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/parse_cron::pg_tasks
+
+-- parse_cron: take a cron line apart.
+--
+-- Called by  cron_time_after
+-- Locks      nothing
+-- Raises     LT007 bad schedule, saying which field
+--
+-- The syntax is that of crontab(5): minute, hour, day of month, month, day of week, with names for months and
+-- weekdays, 0 and 7 for Sunday, and @hourly to @yearly; and what other crons have beside it: L the last day,
+-- LW the last weekday from Monday to Friday, 15W the one nearest to the 15th in its month, 5L the last
+-- Friday, 5#2 the second.
+--
+-- As in crontab(5), a day has to match both day fields if one of them begins with *, else one of them.
+CREATE OR REPLACE FUNCTION long_task.parse_cron(p_line text)
+RETURNS long_task.cron_fields
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_months   CONSTANT text[] := ARRAY['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+  v_weekdays CONSTANT text[] := ARRAY['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+  v_line     text := lower(btrim(p_line, E' \t'));
+  v_texts    text[];
+  v_days     text[];
+  v_weeks    text[];
+  v_week     bit varying;
+  v_item     text;
+  v_parts    integer[];
+  v_fields   long_task.cron_fields;
+BEGIN
+  v_texts := regexp_split_to_array(CASE v_line
+    WHEN '@hourly' THEN '0 * * * *'
+    WHEN '@daily' THEN '0 0 * * *'
+    WHEN '@midnight' THEN '0 0 * * *'
+    WHEN '@weekly' THEN '0 0 * * 0'
+    WHEN '@monthly' THEN '0 0 1 * *'
+    WHEN '@yearly' THEN '0 0 1 1 *'
+    WHEN '@annually' THEN '0 0 1 1 *'
+    ELSE v_line
+  END, '[ \t]+');
+  IF cardinality(v_texts) <> 5 THEN
+    PERFORM long_task.refuse('LT007',
+      format('cron %s has %s fields, not five', quote_literal(p_line), cardinality(v_texts)),
+      'They are minute, hour, day of month, month and day of week; or one of @hourly @daily @weekly @monthly @yearly.');
+  END IF;
+
+  v_fields.minutes := long_task.parse_cron_field(p_line, 'minute', string_to_array(v_texts[1], ','), 0, 59);
+  v_fields.hours := long_task.parse_cron_field(p_line, 'hour', string_to_array(v_texts[2], ','), 0, 23);
+  v_fields.every_hour := v_texts[2] ~ '[*/]';
+  IF v_texts[4] ~ '[a-z]' THEN
+    FOR v_n IN 1 .. 12 LOOP
+      v_texts[4] := regexp_replace(v_texts[4], '\m' || v_months[v_n] || '\M', v_n::text, 'g');
+    END LOOP;
+  END IF;
+  v_fields.months := substring(
+    long_task.parse_cron_field(p_line, 'month', string_to_array(v_texts[4], ','), 1, 12) FROM 2);
+
+  v_days := string_to_array(v_texts[3], ',');
+  v_fields.last_day := 'l' = ANY (v_days);
+  v_fields.last_workday := 'lw' = ANY (v_days);
+  v_days := array_remove(array_remove(v_days, 'l'), 'lw');
+  FOREACH v_item IN ARRAY v_days LOOP
+    v_parts := regexp_match(v_item, '^(\d{1,2})w$')::integer[];
+    IF v_parts[1] BETWEEN 1 AND 31 THEN
+      v_fields.near_days := v_fields.near_days || v_parts;
+      v_days := array_remove(v_days, v_item);
+    END IF;
+  END LOOP;
+  v_fields.days := substring(long_task.parse_cron_field(p_line, 'day of month', v_days, 1, 31) FROM 2);
+
+  IF v_texts[5] ~ '[a-z]' THEN
+    v_texts[5] := replace(v_texts[5], '-sun', '-7'); -- a week may end on Sunday
+    FOR v_n IN 1 .. 7 LOOP
+      v_texts[5] := regexp_replace(v_texts[5], '\m' || v_weekdays[v_n] || '(?=l?\M)', (v_n - 1)::text, 'g');
+    END LOOP;
+  END IF;
+  v_weeks := string_to_array(v_texts[5], ',');
+  FOREACH v_item IN ARRAY v_weeks LOOP
+    v_parts := regexp_match(v_item, '^([0-7])(?:#([1-5])|l)$')::integer[];
+    IF v_parts IS NOT NULL THEN
+      v_fields.nth_weekdays := v_fields.nth_weekdays || (v_parts[1] % 7 * 10 + COALESCE(v_parts[2], 0));
+      v_weeks := array_remove(v_weeks, v_item);
+    END IF;
+  END LOOP;
+  v_week := long_task.parse_cron_field(p_line, 'day of week', v_weeks, 0, 7);
+  v_fields.weekdays := substring(set_bit(v_week, 0, GREATEST(get_bit(v_week, 0), get_bit(v_week, 7))) FOR 7);
+
+  v_fields.either_day := v_texts[3] !~ '^\*' AND v_texts[5] !~ '^\*';
+  RETURN v_fields;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.parse_cron(text) IS
+  'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:6e10627b130021b7b35d91f7e5f3f2de', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
+
+-- parse_cron_field: which values a list of items in one field of a cron line names, as bits.
+--
+-- Called by  parse_cron
+-- Locks      nothing
+-- Raises     LT007 bad schedule, saying which field
+--
+-- An item is *, n or n-m, each with a step if wanted; n/step goes on to the end of the field. A step that would
+-- leave the field at once is refused: */90 in the minutes is not every 90 minutes.
+CREATE OR REPLACE FUNCTION long_task.parse_cron_field(
+  p_line  text,
+  p_field text,
+  p_items text[],
+  p_low   integer,
+  p_high  integer
+)
+RETURNS bit varying
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_bits   bit varying := repeat('0', p_high + 1)::bit varying;
+  v_item   text;
+  v_parts  integer[];
+  v_first  integer;
+  v_last   integer;
+  v_step   integer;
+  v_reason text;
+BEGIN
+  FOREACH v_item IN ARRAY p_items LOOP
+    v_parts := regexp_match(v_item, '^(?:\*|(\d{1,4})(?:-(\d{1,4}))?)(?:/(\d{1,4}))?$')::integer[];
+    v_first := COALESCE(v_parts[1], p_low);
+    v_step := COALESCE(v_parts[3], 1);
+    v_last := COALESCE(v_parts[2], CASE WHEN v_parts[1] IS NULL OR v_parts[3] IS NOT NULL THEN p_high ELSE v_first END);
+    v_reason := CASE
+      WHEN v_parts IS NULL THEN 'is not understood'
+      WHEN v_first < p_low OR v_last > p_high THEN format('is not between %s and %s', p_low, p_high)
+      WHEN v_first > v_last THEN 'goes backwards'
+      WHEN v_step NOT BETWEEN 1 AND p_high - p_low + 1 THEN format('has a step that is not between 1 and %s', p_high - p_low + 1)
+    END;
+    IF v_reason IS NOT NULL THEN
+      PERFORM long_task.refuse('LT007',
+        format('%s %s of cron %s %s', p_field, quote_literal(v_item), quote_literal(p_line), v_reason),
+        'The fields are minute, hour, day of month, month and day of week, each with values such as 5, 1-5, 1,3 or */10.');
+    END IF;
+    FOR v_value IN v_first .. v_last BY v_step LOOP
+      v_bits := set_bit(v_bits, v_value, 1);
+    END LOOP;
+  END LOOP;
+  RETURN v_bits;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
+  'Bits for the values 0 to p_high that a list of items of a cron field names.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:3bd12bb9ee1d9217bf9fda86af35328f', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -2266,7 +3185,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -2309,7 +3228,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -2374,7 +3293,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -2427,7 +3346,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -2508,7 +3427,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -2556,19 +3475,161 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/run_now::pg_tasks
+
+-- run_now: start a scheduled task at once, beside its schedule.
+--
+-- Called by  people. It is as if they had written AW themselves; the schedule goes on as before.
+-- Locks      the task's row FOR UPDATE
+-- Raises     LT003 the task is active, LT006 no such task
+--
+-- SECURITY DEFINER, because a copy of a template names things that people do not write. long_task_user may
+-- change every task, so that this gives no right which it does not have.
+CREATE OR REPLACE FUNCTION long_task.run_now(p_task_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_task  long_task.task;
+  v_copies bigint[];
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+  IF v_task.shed_clone THEN
+    v_copies := long_task.insert_clones(ARRAY[p_task_id], ARRAY[NULL]::timestamptz[], 'person');
+    RETURN v_copies[1];
+  END IF;
+  IF v_task.state_id LIKE 'A%' THEN
+    PERFORM long_task.refuse('LT003', format('task %s is active already', p_task_id),
+      'Wait for its end, or set shed_clone to have a copy for each start.', format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+  END IF;
+  UPDATE long_task.task AS t
+  SET
+    state_id = 'AW',
+    worker_id = CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END
+  WHERE t.id = p_task_id;
+  RETURN p_task_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.run_now(bigint) IS
+  'Start a task at once, whatever its schedule says. Returns the id of the task that is queued: its own, or that of a copy.';
+
+REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:6d8ffb2eaeee7f9a9c02bed1ff291e87', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
+
+-- schedule_preview: the next starts of a cron line, or of a task's own schedule.
+--
+-- Called by  people, view scheduled.
+-- Locks      nothing
+-- Raises     LT004 bad value, LT006 no such task, LT007 bad schedule
+--
+-- What becomes of a start is decided when it is due: these are the times of the schedule, before jitter, whether
+-- the task will have ended by then or not.
+CREATE OR REPLACE FUNCTION long_task.schedule_preview(
+  p_cron      text,
+  p_time_zone text DEFAULT NULL,
+  p_from      timestamptz DEFAULT NULL,
+  p_count     integer DEFAULT 10
+)
+RETURNS SETOF timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_fields long_task.cron_fields := long_task.parse_cron(p_cron);
+  v_next   timestamptz := COALESCE(p_from, long_task.clock()) - interval '1 microsecond';
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  IF p_time_zone IS NOT NULL AND NOT long_task.is_time_zone(p_time_zone) THEN
+    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(p_time_zone)),
+      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+  END IF;
+  FOR v_n IN 1 .. p_count LOOP
+    v_next := long_task.cron_time_after(v_fields, p_time_zone, v_next);
+    EXIT WHEN v_next IS NULL;
+    RETURN NEXT v_next;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_preview(text, text, timestamptz, integer) IS
+  'The next starts of a cron line in a time zone (null: UTC), from a time on (null: now). SELECT long_task.schedule_preview(''0 9 * * mon-fri'', ''Europe/Berlin'')';
+
+CREATE OR REPLACE FUNCTION long_task.schedule_preview(
+  p_task_id bigint,
+  p_from    timestamptz DEFAULT NULL,
+  p_count   integer DEFAULT 10
+)
+RETURNS SETOF timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_from timestamptz := COALESCE(p_from, long_task.clock());
+  v_task long_task.task;
+  v_next timestamptz;
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+
+  v_next := CASE
+    WHEN v_task.next_start > v_task.until THEN NULL
+    WHEN v_task.next_start >= v_from THEN v_task.next_start
+    WHEN v_task.next_start IS NOT NULL THEN long_task.next_start_after(v_task, v_from - interval '1 microsecond')
+  END;
+  FOR v_n IN 1 .. p_count LOOP
+    EXIT WHEN v_next IS NULL;
+    RETURN NEXT v_next;
+    v_next := long_task.next_start_after(v_task, v_next);
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_preview(bigint, timestamptz, integer) IS
+  'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7)';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:0d26ffca5f29249849bf77581f82775e', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
 -- schedule_time_after: the first start of an interval schedule after a given time.
 --
--- Called by  fire_schedules; people, to see when a schedule will start.
+-- Called by  next_start_after; people, to see when a schedule will start.
 -- Locks      nothing
 -- Raises     LT007 bad schedule, for which there is no next start to be found
 --
 -- Counted from the anchor and not from the latest start, so that nothing drifts and the 31st comes back
 -- after a short month. Seconds, minutes and hours are elapsed time; days, weeks and months keep the
--- wall clock of the zone.
+-- wall clock of the zone, by the rule of wall_clock_time.
 CREATE OR REPLACE FUNCTION long_task.schedule_time_after(
   p_anchor    timestamptz,
   p_period_id text,
@@ -2617,7 +3678,7 @@ BEGIN
   -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
   v_steps := GREATEST(v_steps, 1);
   LOOP
-    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    v_next := long_task.wall_clock_time(v_local + v_unit * (v_steps * p_count), v_zone);
     EXIT WHEN v_next > p_after;
     v_steps := v_steps + 1;
   END LOOP;
@@ -2628,7 +3689,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:a6604da203e00a58212221b1bf4f1303', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -2652,7 +3713,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -2662,7 +3723,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      nothing
 -- Raises     nothing
 --
--- What is ready or due now, after all of that was claimed, released and fired, is held by somebody's
+-- What is ready or due now, after all of that was claimed and released, is held by somebody's
 -- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
 -- nothing, so the node has to look again soon, but must not do so without a pause.
 -- After a claim that took something, what is ready may also be what the claim had no room for: then
@@ -2723,14 +3784,6 @@ BEGIN
         AND t.start_after < v_horizon
       ORDER BY t.start_after
       LIMIT 1
-    ),
-    (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start < v_horizon
-        AND t.shed_enabled
-      ORDER BY t.next_start
-      LIMIT 1
     )
   );
   IF v_due <= v_now THEN
@@ -2741,9 +3794,9 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
-  'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
+  'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:699d034d3db6352f099c780dd3eb8877', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -2791,6 +3844,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_batch    CONSTANT integer := 1000;
+  v_fired    CONSTANT integer := 10000;
   v_group_id integer;
   v_stop     smallint;
   v_again    bigint[];
@@ -2834,16 +3888,16 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  IF long_task.fire_schedules(v_batch) = v_batch
-     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
+  v_wake_in := long_task.fire_schedules(v_fired);
+  IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL);
+    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
     END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
@@ -2864,7 +3918,62 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:9711cc3f231c0e6d94469f7d95532c9c', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:490459384e4dc169e789c8383362e4de', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
+
+-- wall_clock_time: when the clock on the wall of a zone shows a time.
+--
+-- Called by  cron_time_after, schedule_time_after
+-- Locks      nothing
+-- Raises     nothing; an unknown zone is PostgreSQL's own error
+--
+-- A time that is shown twice, when clocks are set back, is the first of the two. A time that is left out, when
+-- clocks are set forward, is the moment of that change: what was planned within the gap happens at once after it.
+-- This is the rule of cron (cron(8) of Debian).
+CREATE OR REPLACE FUNCTION long_task.wall_clock_time(
+  p_local timestamp,
+  p_zone  text
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_day     CONSTANT interval := interval '24 hours';
+  -- The second of the two, or a time that is as long after the gap as this is after its beginning.
+  v_time    timestamptz := p_local AT TIME ZONE p_zone;
+  v_offset  interval := ((v_time - v_day) AT TIME ZONE p_zone) - ((v_time - v_day) AT TIME ZONE 'UTC');
+  v_earlier timestamptz := (p_local - v_offset) AT TIME ZONE 'UTC';
+  v_before  timestamptz;
+  v_middle  timestamptz;
+BEGIN
+  IF v_time AT TIME ZONE p_zone = p_local THEN
+    RETURN CASE
+      WHEN v_earlier < v_time AND v_earlier AT TIME ZONE p_zone = p_local THEN v_earlier
+      ELSE v_time
+    END;
+  END IF;
+  -- Halve the time in which the clock is changed until the second is found.
+  v_before := v_time - (v_time AT TIME ZONE p_zone - p_local);
+  WHILE v_time - v_before > interval '1 second' LOOP
+    v_middle := date_trunc('second', v_before + (v_time - v_before) / 2);
+    IF (v_middle AT TIME ZONE p_zone) - (v_middle AT TIME ZONE 'UTC') = v_offset THEN
+      v_before := v_middle;
+    ELSE
+      v_time := v_middle;
+    END IF;
+  END LOOP;
+  RETURN v_time;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
+  'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -2938,7 +4047,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:515ed05bee1f43b443bb46c64b479305', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:515ed05bee1f43b443bb46c64b479305', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -3014,7 +4123,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -3076,7 +4185,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -3114,7 +4223,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -3186,7 +4295,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -3229,7 +4338,64 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/scheduled::pg_tasks
+
+-- scheduled: every task that has a schedule, and when it will start.
+CREATE OR REPLACE VIEW long_task.scheduled AS
+SELECT
+  t.id,
+  t.name,
+  t.group_id,
+  t.state_id,
+  CASE
+    WHEN t.cron IS NOT NULL THEN t.cron
+    WHEN t.shed_period_id IS NOT NULL THEN format('every %s %s', COALESCE(t.shed_period_count, 1), t.shed_period_id)
+    ELSE 'once'
+  END AS schedule,
+  COALESCE(t.time_zone, 'UTC') AS time_zone,
+  t.shed_enabled AS enabled,
+  t.shed_waiting IS NOT NULL AS waiting,
+  t.next_start,
+  ARRAY(SELECT long_task.schedule_preview(t.id, t.next_start, 3)) AS next_starts,
+  t.scheduled_for AS latest_start,
+  t.shed_clone AS clone,
+  COALESCE(t.overlap, CASE
+    WHEN t.shed_clone THEN 'clone'
+    WHEN t.missed = 'run each' THEN 'queue each'
+    ELSE 'skip'
+  END) AS overlap,
+  COALESCE(t.missed, 'run once') AS missed,
+  t.missed_after,
+  t.jitter,
+  t.until
+FROM long_task.task AS t
+WHERE t.next_start IS NOT NULL
+   OR t.cron IS NOT NULL
+ORDER BY t.shed_enabled DESC, t.next_start, t.id;
+
+COMMENT ON VIEW long_task.scheduled IS
+  'Tasks with a schedule, next ones first. long_task.schedule_preview(id) shows more of their starts.';
+COMMENT ON COLUMN long_task.scheduled.id IS 'The task.';
+COMMENT ON COLUMN long_task.scheduled.name IS 'Its name.';
+COMMENT ON COLUMN long_task.scheduled.group_id IS 'Group whose workers run it.';
+COMMENT ON COLUMN long_task.scheduled.state_id IS 'State of the task; of a template it says nothing about its copies.';
+COMMENT ON COLUMN long_task.scheduled.schedule IS 'Its cron line, its interval, or once.';
+COMMENT ON COLUMN long_task.scheduled.time_zone IS 'Whose clock on the wall it keeps.';
+COMMENT ON COLUMN long_task.scheduled.enabled IS 'False: it is paused.';
+COMMENT ON COLUMN long_task.scheduled.waiting IS 'True: next_start has come, and waits for the task to end.';
+COMMENT ON COLUMN long_task.scheduled.next_start IS 'The next start; null: there are no more.';
+COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter.';
+COMMENT ON COLUMN long_task.scheduled.latest_start IS 'Time of the schedule for which the task itself was queued last.';
+COMMENT ON COLUMN long_task.scheduled.clone IS 'True: each start is a copy of the task.';
+COMMENT ON COLUMN long_task.scheduled.overlap IS 'What becomes of a start at which it is active: skip, clone, queue one, or, if each is run, queue each.';
+COMMENT ON COLUMN long_task.scheduled.missed IS 'What becomes of starts that were missed.';
+COMMENT ON COLUMN long_task.scheduled.missed_after IS 'A start that is later than this is given up.';
+COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a random time of up to so much.';
+COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:2fae65737f79040b2e68f4bc5c11062d', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -3269,7 +4435,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -3311,7 +4477,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -3413,7 +4579,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -3515,7 +4681,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -3569,6 +4735,7 @@ GRANT SELECT ON
   long_task.group_status,
   long_task.waiting,
   long_task.running,
+  long_task.scheduled,
   long_task.failed
 TO long_task_reader, long_task_user;
 GRANT EXECUTE ON FUNCTION
@@ -3577,23 +4744,35 @@ GRANT EXECUTE ON FUNCTION
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
-  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz)
+  long_task.schedule_preview(text, text, timestamptz, integer),
+  long_task.schedule_preview(bigint, timestamptz, integer),
+  long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
+  long_task.next_start_after(long_task.task, timestamptz),
+  long_task.cron_time_after(long_task.cron_fields, text, timestamptz),
+  long_task.cron_local_after(long_task.cron_fields, timestamp),
+  long_task.cron_days(long_task.cron_fields, date),
+  long_task.parse_cron(text),
+  long_task.parse_cron_field(text, text, text[], integer, integer),
+  long_task.wall_clock_time(timestamp, text),
+  long_task.is_time_zone(text)
 TO long_task_reader, long_task_user;
 
 GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, concurrency_key, progress, result, error
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key,
+  progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
-  long_task.assert_attempt(bigint, integer)
+  long_task.assert_attempt(bigint, integer),
+  long_task.run_now(bigint)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
@@ -3604,4 +4783,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:e269a404e922e40960efb80b23d6abe1', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:07e851af0b112b8ca5b4bb652fad4f13', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

@@ -14,15 +14,19 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. 'due' is what fire_schedules writes.
+  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
       WHEN NEW.base_attempt <> OLD.base_attempt THEN 'base_attempt'
       WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
-      WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
+      WHEN NEW.queued_by <> OLD.queued_by THEN 'queued_by'
       WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
       WHEN NEW.created <> OLD.created THEN 'created'
+      WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
+      WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
+      WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -63,11 +67,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+  IF NEW.concurrency_key IS NOT NULL THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT010',
-      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
-      HINT = 'Use next_start and shed_period_id to schedule by interval.';
+      MESSAGE = 'concurrency_key cannot be used with this schema version',
+      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
   END IF;
   RETURN NEW;
 END
@@ -86,16 +90,15 @@ WHEN (
   OR date_part('epoch', NEW.retry_delay) < 0
   OR NEW.max_attempts < 1
   OR NEW.progress NOT BETWEEN 0 AND 1
-  OR NEW.cron IS NOT NULL
   OR NEW.concurrency_key IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task();
 
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
-  timeout, kill_grace, retry_delay, max_attempts, progress, cron, concurrency_key,
-  attempt, base_attempt, pinned, queued_by, ready_seq, created
+  timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
+  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task();

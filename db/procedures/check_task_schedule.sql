@@ -48,10 +48,15 @@ BEGIN
       MESSAGE = format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
       HINT = 'Set shed_enabled to false to pause a schedule.';
   END IF;
-  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
+  IF NEW.cron IS NOT NULL AND NEW.shed_period_id IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = 'a task has either cron or shed_period_id',
+      HINT = 'Set the other one to null.';
+  END IF;
   IF NEW.time_zone IS NOT NULL
      AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
-     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+     AND NOT long_task.is_time_zone(NEW.time_zone) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
       MESSAGE = format('time_zone %s is not known', quote_literal(NEW.time_zone)),
@@ -72,13 +77,14 @@ WHEN (
   OR NEW.shed_period_id IS NOT NULL
   OR NEW.shed_period_count IS NOT NULL
   OR NEW.time_zone IS NOT NULL
+  OR NEW.cron IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task_schedule();
 
 CREATE OR REPLACE TRIGGER check_changed_task_schedule
 BEFORE UPDATE OF
-  next_start, shed_period_id, shed_period_count, time_zone
+  next_start, shed_period_id, shed_period_count, time_zone, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on)
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task_schedule();

@@ -25,7 +25,6 @@ BEGIN
   IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
     NEW.state_id := 'AD';
   END IF;
-  NEW.shed_anchor := NEW.next_start;
   RETURN NEW;
 END
 $$;
@@ -39,7 +38,6 @@ FOR EACH ROW
 WHEN (
   NEW.state_id NOT IN ('DR', 'AW')
   OR NEW.start_after IS NOT NULL
-  OR NEW.next_start IS NOT NULL
   OR NEW.running_on IS NOT NULL
   OR NEW.attempt <> 0
   OR NEW.base_attempt <> 0

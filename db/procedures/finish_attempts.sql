@@ -47,6 +47,7 @@ BEGIN
       t.group_id,
       t.state_id AS old_state_id,
       t.queued_by,
+      t.scheduled_for,
       t.pinned,
       t.worker_id,
       t.retry_delay,
@@ -98,11 +99,12 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by,
+      v.scheduled_for
     FROM verdict AS v
     ON CONFLICT (task_id, attempt) DO NOTHING
   ),
@@ -168,18 +170,18 @@ BEGIN
     WHERE d.worker_id = p_worker_id
       AND d.task_id = r.task_id
       AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
   )
   INSERT INTO long_task.task_run (
     task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by
+    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
   )
   SELECT
     g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
     COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
     v_now - make_interval(secs => r.ended_ago),
     'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by
+    r.peak_memory, g.started_by, g.scheduled_for
   FROM gone AS g
   JOIN json_to_recordset(p_reports) AS r(
     task_id        bigint,

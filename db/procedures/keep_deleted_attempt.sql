@@ -14,12 +14,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by);
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by,
+      OLD.scheduled_for);
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by, t.scheduled_for
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)

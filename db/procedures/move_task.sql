@@ -27,14 +27,12 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
-    NEW.shed_anchor := NEW.next_start;
-  END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
       NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -47,12 +45,13 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
-      NULL;
+      NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
       NEW.state_id := 'CC';
       NEW.finished := v_now;
-      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
-      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+      -- The delay of a retry, or the jitter of a schedule, must not delay the task when it is queued again.
+      IF (OLD.queued_by = 'retry' OR OLD.queued_by = 'schedule' AND OLD.jitter IS NOT NULL)
+         AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
         NEW.start_after := NULL;
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
@@ -89,8 +88,8 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
   END IF;
-  IF NEW.next_start IS NOT NULL THEN
-    PERFORM long_task.announce(NEW.group_id, NULL);
+  IF NEW.next_start IS NOT NULL AND NOT v_by_schedule THEN
+    PERFORM long_task.announce(NEW.group_id, CASE WHEN NEW.pinned THEN NEW.worker_id END);
   END IF;
   RETURN NEW;
 END

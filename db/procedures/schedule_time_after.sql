@@ -1,12 +1,12 @@
 -- schedule_time_after: the first start of an interval schedule after a given time.
 --
--- Called by  fire_schedules; people, to see when a schedule will start.
+-- Called by  next_start_after; people, to see when a schedule will start.
 -- Locks      nothing
 -- Raises     LT007 bad schedule, for which there is no next start to be found
 --
 -- Counted from the anchor and not from the latest start, so that nothing drifts and the 31st comes back
 -- after a short month. Seconds, minutes and hours are elapsed time; days, weeks and months keep the
--- wall clock of the zone.
+-- wall clock of the zone, by the rule of wall_clock_time.
 CREATE OR REPLACE FUNCTION long_task.schedule_time_after(
   p_anchor    timestamptz,
   p_period_id text,
@@ -55,7 +55,7 @@ BEGIN
   -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
   v_steps := GREATEST(v_steps, 1);
   LOOP
-    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    v_next := long_task.wall_clock_time(v_local + v_unit * (v_steps * p_count), v_zone);
     EXIT WHEN v_next > p_after;
     v_steps := v_steps + 1;
   END LOOP;

@@ -4,7 +4,7 @@
 -- Locks      nothing
 -- Raises     nothing
 --
--- What is ready or due now, after all of that was claimed, released and fired, is held by somebody's
+-- What is ready or due now, after all of that was claimed and released, is held by somebody's
 -- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
 -- nothing, so the node has to look again soon, but must not do so without a pause.
 -- After a claim that took something, what is ready may also be what the claim had no room for: then
@@ -65,14 +65,6 @@ BEGIN
         AND t.start_after < v_horizon
       ORDER BY t.start_after
       LIMIT 1
-    ),
-    (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start < v_horizon
-        AND t.shed_enabled
-      ORDER BY t.next_start
-      LIMIT 1
     )
   );
   IF v_due <= v_now THEN
@@ -83,4 +75,4 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
-  'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
+  'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';

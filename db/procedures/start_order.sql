@@ -20,8 +20,15 @@ RETURN json_build_object(
   'params', p_task.params::text,
   'stdin', p_task.stdin,
   'timeout', extract(epoch FROM p_task.timeout),
-  'kill_grace', extract(epoch FROM p_task.kill_grace)
+  'kill_grace', extract(epoch FROM p_task.kill_grace),
+  'scheduled_for', to_char(
+    p_task.scheduled_for AT TIME ZONE 'UTC',
+    CASE
+      WHEN date_trunc('second', p_task.scheduled_for) = p_task.scheduled_for THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'
+      ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+    END
+  )
 );
 
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
-  'What a node has to know to start the attempt that the row is in; durations in seconds.';
+  'What a node has to know to start the attempt that the row is in; durations in seconds, scheduled_for in UTC.';

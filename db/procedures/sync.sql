@@ -42,6 +42,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_batch    CONSTANT integer := 1000;
+  v_fired    CONSTANT integer := 10000;
   v_group_id integer;
   v_stop     smallint;
   v_again    bigint[];
@@ -85,16 +86,16 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  IF long_task.fire_schedules(v_batch) = v_batch
-     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
+  v_wake_in := long_task.fire_schedules(v_fired);
+  IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL);
+    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
     END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);

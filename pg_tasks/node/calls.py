@@ -61,6 +61,8 @@ class Order(NamedTuple):
     stdin: str | None
     timeout: float | None
     kill_grace: float | None
+    scheduled_for: str | None
+    """The time of the schedule that it is started for, in ISO 8601."""
 
 
 class Attend(NamedTuple):
@@ -239,13 +241,18 @@ def parse_synced(row: Row) -> Synced:
     """The row that ``sync`` asked for."""
     (answer,) = row
     return Synced(
-        start=[Order(**order) for order in answer["start"] or ()],
+        start=[_order(order) for order in answer["start"] or ()],
         attend=[Attend(*attend) for attend in answer["attend"] or ()],
         again=frozenset(answer["again"] or ()),
         stop=answer["stop"],
         wake_in=answer["wake_in"],
         watch=None if answer["watch"] is None else [Watched(*item) for item in answer["watch"]],
     )
+
+
+def _order(order: dict[str, Any]) -> Order:
+    """By name, so that a later schema may say more."""
+    return Order(**{name: order[name] for name in Order._fields})
 
 
 def reports_json(reports: Sequence[Ended], now: float) -> str:

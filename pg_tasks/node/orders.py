@@ -16,6 +16,8 @@ def start_request(order: Order, worker_id: int, kill_grace: float) -> Start:
     env["PG_TASKS_GROUP_ID"] = str(order.group_id)
     if order.params is not None:
         env["PG_TASKS_PARAMS"] = order.params
+    if order.scheduled_for is not None:
+        env["PG_TASKS_SCHEDULED_FOR"] = order.scheduled_for
     return Start(
         task_id=order.task_id,
         attempt=order.attempt,

@@ -2,6 +2,22 @@ CREATE SCHEMA long_task;
 
 COMMENT ON SCHEMA long_task IS 'pg_tasks: a row of long_task.task asks for a command to be run to its end. docs/sql.md is the manual.';
 
+CREATE TYPE long_task.cron_fields AS (
+	minutes bit(60),
+	hours bit(24),
+	days bit(31),
+	months bit(12),
+	weekdays bit(7),
+	last_day boolean,
+	last_workday boolean,
+	near_days integer[],
+	nth_weekdays integer[],
+	either_day boolean,
+	every_hour boolean
+);
+
+COMMENT ON TYPE long_task.cron_fields IS 'A cron line, parsed. One bit for each minute, hour, day, month and weekday from Sunday; near_days are days with W; nth_weekdays are ten times the weekday plus n, n is 0 for the last; either_day: one of the two day fields is enough; every_hour: it follows elapsed time.';
+
 CREATE FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -212,15 +228,19 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. 'due' is what fire_schedules writes.
+  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
       WHEN NEW.base_attempt <> OLD.base_attempt THEN 'base_attempt'
       WHEN NEW.pinned <> OLD.pinned THEN 'pinned'
-      WHEN NEW.queued_by <> OLD.queued_by AND NEW.queued_by <> 'due' THEN 'queued_by'
+      WHEN NEW.queued_by <> OLD.queued_by THEN 'queued_by'
       WHEN NEW.ready_seq <> OLD.ready_seq THEN 'ready_seq'
       WHEN NEW.created <> OLD.created THEN 'created'
+      WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
+      WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
+      WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -261,11 +281,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.cron IS NOT NULL OR NEW.concurrency_key IS NOT NULL THEN
+  IF NEW.concurrency_key IS NOT NULL THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT010',
-      MESSAGE = 'cron and concurrency_key cannot be used with this schema version',
-      HINT = 'Use next_start and shed_period_id to schedule by interval.';
+      MESSAGE = 'concurrency_key cannot be used with this schema version',
+      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
   END IF;
   RETURN NEW;
 END
@@ -362,6 +382,55 @@ $$;
 
 COMMENT ON FUNCTION long_task.check_task_input() IS 'Trigger: refuse a task whose program could never be started as the row is written.';
 
+CREATE FUNCTION long_task.check_task_policy() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+BEGIN
+  IF NEW.missed NOT IN ('run once', 'run each', 'skip') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed %s is not known', quote_literal(NEW.missed)),
+      HINT = 'Give one of ''run once'' (the same as null), ''run each'', ''skip''.';
+  END IF;
+  IF NEW.overlap NOT IN ('skip', 'clone', 'queue one') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('overlap %s is not known', quote_literal(NEW.overlap)),
+      HINT = 'Give one of ''skip'', ''clone'', ''queue one'', or null.';
+  END IF;
+  IF NEW.missed = 'run each' AND NEW.overlap <> 'clone' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed ''run each'' and overlap %s exclude each other', quote_literal(NEW.overlap)),
+      HINT = 'Leave overlap null: each start then waits for the one before it.';
+  END IF;
+  IF NEW.shed_clone AND NEW.overlap = 'queue one' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = 'shed_clone and overlap ''queue one'' exclude each other',
+      HINT = 'Leave shed_clone false: the task itself is queued again, and task_run has a row for each run.';
+  END IF;
+  IF NEW.missed_after < interval '0' OR extract(epoch FROM NEW.missed_after) < 0 OR NEW.missed_after > v_longest THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('missed_after %s is not between 0 and %s', NEW.missed_after, v_longest),
+      HINT = 'Give an interval such as ''10 minutes'', or null.';
+  END IF;
+  IF NEW.jitter < interval '0' OR extract(epoch FROM NEW.jitter) < 0 OR NEW.jitter > v_longest THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('jitter %s is not between 0 and %s', NEW.jitter, v_longest),
+      HINT = 'Give an interval such as ''30 seconds'', or null.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task_policy() IS 'Trigger: refuse rules for missed and overlapping starts that make no sense.';
+
 CREATE FUNCTION long_task.check_task_schedule() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -404,10 +473,15 @@ BEGIN
       MESSAGE = format('next_start %s is not between the years 1900 and 9999', NEW.next_start),
       HINT = 'Set shed_enabled to false to pause a schedule.';
   END IF;
-  -- The list of zones is read from files: too slow to be asked at each start of a schedule.
+  IF NEW.cron IS NOT NULL AND NEW.shed_period_id IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = 'a task has either cron or shed_period_id',
+      HINT = 'Set the other one to null.';
+  END IF;
   IF NEW.time_zone IS NOT NULL
      AND (TG_OP = 'INSERT' OR NEW.time_zone IS DISTINCT FROM OLD.time_zone)
-     AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = NEW.time_zone) THEN
+     AND NOT long_task.is_time_zone(NEW.time_zone) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
       MESSAGE = format('time_zone %s is not known', quote_literal(NEW.time_zone)),
@@ -517,11 +591,398 @@ $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
+CREATE FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) RETURNS bit
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_last     integer := extract(day FROM p_month + interval '1 month' - interval '1 day');
+  v_first    integer := extract(dow FROM p_month); -- weekday of the first
+  v_days     bit(31) := p_fields.days;
+  v_weekdays bit(31);
+  v_week     bit varying := p_fields.weekdays;
+  v_day      integer;
+  v_weekday  integer;
+  v_item     integer;
+BEGIN
+  IF get_bit(p_fields.months, extract(month FROM p_month)::integer - 1) = 0 THEN
+    RETURN B'0'::bit(31);
+  END IF;
+  -- From six weeks that begin on Sunday, the days from the first on.
+  v_weekdays := substring(v_week || v_week || v_week || v_week || v_week || v_week FROM v_first + 1 FOR 31)::bit(31);
+  FOREACH v_item IN ARRAY COALESCE(p_fields.nth_weekdays, '{}') LOOP
+    v_day := 1 + (v_item / 10 - v_first + 7) % 7 + 7 * (v_item % 10 - 1);
+    IF v_item % 10 = 0 THEN
+      v_day := v_last - (v_first + v_last - 1 - v_item / 10 + 7) % 7;
+    END IF;
+    IF v_day <= v_last THEN
+      v_weekdays := set_bit(v_weekdays, v_day - 1, 1);
+    END IF;
+  END LOOP;
+
+  IF p_fields.last_day THEN
+    v_days := set_bit(v_days, v_last - 1, 1);
+  END IF;
+  IF p_fields.last_workday THEN
+    v_weekday := (v_first + v_last - 1) % 7;
+    v_days := set_bit(v_days, v_last - 1 - CASE v_weekday WHEN 6 THEN 1 WHEN 0 THEN 2 ELSE 0 END, 1);
+  END IF;
+  FOREACH v_day IN ARRAY COALESCE(p_fields.near_days, '{}') LOOP
+    CONTINUE WHEN v_day > v_last;
+    v_weekday := (v_first + v_day - 1) % 7;
+    v_days := set_bit(v_days, v_day - 1 + CASE
+      WHEN v_weekday = 6 THEN CASE WHEN v_day = 1 THEN 2 ELSE -1 END
+      WHEN v_weekday = 0 THEN CASE WHEN v_day = v_last THEN -2 ELSE 1 END
+      ELSE 0
+    END, 1);
+  END LOOP;
+
+  v_days := CASE WHEN p_fields.either_day THEN v_days | v_weekdays ELSE v_days & v_weekdays END;
+  RETURN v_days & (repeat('1', v_last)::bit(31));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) IS 'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
+
+CREATE FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) RETURNS timestamp without time zone
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_from   timestamp := date_trunc('minute', p_after) + interval '1 minute';
+  v_month  date := date_trunc('month', v_from);
+  v_end    date := LEAST((v_month + interval '400 years')::date, date '9999-12-01');
+  v_day    integer := extract(day FROM v_from);
+  v_hour   integer := extract(hour FROM v_from);
+  v_minute integer := extract(minute FROM v_from);
+  v_days   bit(31) := long_task.cron_days(p_fields, v_month);
+  v_ahead  integer := 0; -- how far the next bit is
+BEGIN
+  -- Today: the rest of this hour, else the next hour.
+  IF get_bit(v_days, v_day - 1) = 1 THEN
+    IF get_bit(p_fields.hours, v_hour) = 1 THEN
+      v_ahead := position(B'1' IN substring(p_fields.minutes FROM v_minute + 1));
+      v_minute := v_minute + v_ahead - 1;
+    END IF;
+    IF v_ahead = 0 THEN
+      v_ahead := position(B'1' IN substring(p_fields.hours FROM v_hour + 2));
+      v_hour := v_hour + v_ahead;
+      v_minute := position(B'1' IN p_fields.minutes) - 1;
+    END IF;
+    IF v_ahead > 0 THEN
+      RETURN v_month + make_interval(days => v_day - 1, hours => v_hour, mins => v_minute);
+    END IF;
+  END IF;
+
+  -- Another day, at its first time.
+  v_ahead := position(B'1' IN substring(v_days FROM v_day + 1));
+  WHILE v_ahead = 0 LOOP
+    v_month := v_month + interval '1 month';
+    v_day := 0;
+    IF v_month > v_end THEN
+      RETURN NULL;
+    END IF;
+    v_ahead := position(B'1' IN long_task.cron_days(p_fields, v_month));
+  END LOOP;
+  RETURN v_month + make_interval(
+    days => v_day + v_ahead - 1,
+    hours => position(B'1' IN p_fields.hours) - 1,
+    mins => position(B'1' IN p_fields.minutes) - 1
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) IS 'First minute after a local time that a parsed cron line names; null: there is none.';
+
+CREATE FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_zone  text := COALESCE(p_time_zone, 'UTC');
+  v_shown timestamp := p_after AT TIME ZONE v_zone;
+  v_local timestamp := v_shown;
+  v_time  timestamptz;
+  v_again timestamptz;
+  v_back  interval;
+BEGIN
+  LOOP
+    v_local := long_task.cron_local_after(p_fields, v_local);
+    v_time := long_task.wall_clock_time(v_local, v_zone);
+    IF p_fields.every_hour AND v_time AT TIME ZONE v_zone <> v_local THEN
+      CONTINUE; -- left out
+    ELSIF p_fields.every_hour AND v_time <= p_after THEN
+      v_time := v_local AT TIME ZONE v_zone; -- shown for the second time
+    END IF;
+    EXIT WHEN (v_time <= p_after) IS NOT TRUE;
+  END LOOP;
+  IF NOT p_fields.every_hour THEN
+    RETURN v_time;
+  END IF;
+
+  -- If clocks are about to be set back, what they have just shown will come again.
+  v_back := v_shown - ((p_after + interval '24 hours') AT TIME ZONE v_zone - interval '24 hours');
+  IF v_back > interval '0' AND (p_after + v_back) AT TIME ZONE v_zone - v_back < v_shown THEN
+    v_local := v_shown - v_back;
+    LOOP
+      v_local := long_task.cron_local_after(p_fields, v_local);
+      EXIT WHEN (v_local <= v_shown) IS NOT TRUE;
+      v_again := v_local AT TIME ZONE v_zone;
+      EXIT WHEN v_again > p_after;
+    END LOOP;
+    IF v_again > p_after THEN
+      RETURN LEAST(v_time, v_again);
+    END IF;
+  END IF;
+  RETURN v_time;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) IS 'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
+
 CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) RETURNS text
     LANGUAGE sql STABLE
     RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout'::text || COALESCE((' after '::text || justify_hours(make_interval(secs => p_timeout))), ''::text)) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) IS 'One line that says why an attempt ended badly; null if it ended well.';
+
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    missed text,
+    missed_after interval,
+    overlap text,
+    jitter interval,
+    until timestamp with time zone,
+    cron_fields long_task.cron_fields,
+    shed_waiting boolean,
+    scheduled_for timestamp with time zone,
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+
+CREATE FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_patience CONSTANT interval := interval '1 minute';
+  v_copies   CONSTANT integer := 1000;
+  v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
+  v_oldest   timestamptz := p_now
+    - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
+  v_end      timestamptz := LEAST(p_now, p_task.until);
+  v_start    timestamptz := p_task.next_start;
+  v_starts   timestamptz[] := ARRAY[]::timestamptz[];
+  v_what     text := CASE
+    WHEN p_task.shed_clone THEN
+      CASE WHEN p_task.overlap = 'skip' AND EXISTS (
+        SELECT
+        FROM long_task.task AS c
+        WHERE c.shed_parent_id = p_task.id
+          AND c.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC')
+      ) THEN 'skip' ELSE 'copy' END
+    WHEN p_task.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
+    WHEN p_task.state_id = 'DR' THEN 'skip'
+    WHEN p_task.overlap = 'clone' THEN 'copy'
+    WHEN p_task.overlap = 'queue one' OR v_each THEN 'wait'
+    ELSE 'skip'
+  END;
+  -- Each is to be run, one after the other, by the task itself.
+  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_task.overlap IS DISTINCT FROM 'clone';
+BEGIN
+  IF v_start < v_oldest AND p_task.shed_waiting IS NULL THEN
+    v_start := long_task.next_start_after(p_task, v_oldest - interval '1 microsecond');
+  END IF;
+  next_start := CASE WHEN (v_start > p_task.until) IS NOT TRUE THEN v_start END;
+  IF (next_start <= v_end) IS NOT TRUE THEN
+    RETURN; -- all were given up, or the schedule is over
+  END IF;
+
+  IF v_each THEN
+    LOOP
+      v_starts := v_starts || next_start;
+      next_start := long_task.next_start_after(p_task, next_start);
+      EXIT WHEN (next_start <= v_end) IS NOT TRUE;
+      EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
+    END LOOP;
+  ELSE
+    v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
+    next_start := long_task.next_start_after(p_task, v_starts[1]);
+  END IF;
+
+  CASE v_what
+    WHEN 'queue' THEN
+      queue_for := v_starts[1];
+      copies := v_starts[2:];
+      waiting := CASE WHEN v_in_turn AND next_start <= v_end THEN true END;
+    WHEN 'copy' THEN
+      copies := v_starts;
+    WHEN 'wait' THEN
+      next_start := v_starts[1];
+      waiting := true;
+    WHEN 'skip' THEN
+      NULL;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) IS 'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
 CREATE TABLE long_task.worker_lease (
     worker_id integer NOT NULL,
@@ -618,12 +1079,69 @@ BEGIN
   IF NEW.state_id = 'AW' AND NEW.start_after > long_task.clock() THEN
     NEW.state_id := 'AD';
   END IF;
-  NEW.shed_anchor := NEW.next_start;
   RETURN NEW;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
+
+CREATE FUNCTION long_task.find_next_start() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_now     timestamptz := long_task.clock() - interval '1 microsecond'; -- so that a start at this instant is one
+  v_given   boolean := NEW.next_start IS NOT NULL;
+  v_other   boolean := true; -- another schedule than before
+  v_again   boolean := false; -- one that was paused
+  v_message text;
+  v_hint    text;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
+    v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
+    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled;
+    NEW.shed_waiting := NULL;
+    IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
+      NEW.next_start := NULL;
+    END IF;
+  END IF;
+  IF v_given OR NEW.next_start IS NULL THEN
+    NEW.shed_anchor := NEW.next_start;
+  END IF;
+  IF v_other AND NEW.cron IS NULL THEN
+    NEW.cron_fields := NULL;
+  ELSIF v_other THEN
+    BEGIN
+      NEW.cron_fields := long_task.parse_cron(NEW.cron);
+    EXCEPTION
+      WHEN SQLSTATE 'LT007' THEN
+        -- Raised anew, so that people see one line of context.
+        GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_message IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'LT007', MESSAGE = v_message, HINT = v_hint;
+    END IF;
+  END IF;
+
+  IF NEW.cron IS NOT NULL AND v_other
+     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
+      HINT = 'No month it names has the day it names.';
+  END IF;
+  IF NEW.cron IS NOT NULL AND v_given THEN
+    NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
+  ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
+     OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
+    NEW.next_start := long_task.next_start_after(NEW, v_now);
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.find_next_start() IS 'Trigger: find the first start of a schedule that a person has written, changed or resumed.';
 
 CREATE FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -651,6 +1169,7 @@ BEGIN
       t.group_id,
       t.state_id AS old_state_id,
       t.queued_by,
+      t.scheduled_for,
       t.pinned,
       t.worker_id,
       t.retry_delay,
@@ -702,11 +1221,12 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by,
+      v.scheduled_for
     FROM verdict AS v
     ON CONFLICT (task_id, attempt) DO NOTHING
   ),
@@ -772,18 +1292,18 @@ BEGIN
     WHERE d.worker_id = p_worker_id
       AND d.task_id = r.task_id
       AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
   )
   INSERT INTO long_task.task_run (
     task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by
+    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
   )
   SELECT
     g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
     COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
     v_now - make_interval(secs => r.ended_ago),
     'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by
+    r.peak_memory, g.started_by, g.scheduled_for
   FROM gone AS g
   JOIN json_to_recordset(p_reports) AS r(
     task_id        bigint,
@@ -813,65 +1333,137 @@ $$;
 
 COMMENT ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) IS 'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS integer
+CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_now   timestamptz := long_task.clock();
-  v_ids   bigint[];
-  v_fired integer;
+  v_pause  CONSTANT double precision := 0.2;
+  v_now    timestamptz := long_task.clock();
+  v_due    timestamptz;
+  v_fired  boolean := false;
+  v_ids    bigint[];
+  v_clones bigint[];
+  v_starts timestamptz[];
 BEGIN
-  v_ids := ARRAY(
-    SELECT t.id
-    FROM long_task.task AS t
-    WHERE t.next_start <= v_now
-      AND t.next_start IS NOT NULL
-      AND t.shed_enabled
-    ORDER BY t.next_start
-    LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
-  );
-  IF cardinality(v_ids) = 0 THEN
-    RETURN 0;
-  END IF;
+  LOOP
+    v_due := (
+      SELECT t.next_start
+      FROM long_task.task AS t
+      WHERE t.next_start IS NOT NULL
+        AND t.shed_enabled
+        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      ORDER BY t.next_start
+      LIMIT 1
+    );
+    IF v_due > v_now OR v_due IS NULL THEN
+      RETURN extract(epoch FROM v_due - v_now);
+    ELSIF v_fired THEN
+      RETURN 0; -- there is more than one call should take on
+    END IF;
+    v_ids := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.next_start <= v_now
+        AND t.next_start IS NOT NULL
+        AND t.shed_enabled
+        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      ORDER BY t.next_start
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    IF cardinality(v_ids) = 0 THEN
+      RETURN v_pause; -- another node is firing them, or a person holds them
+    END IF;
 
-  INSERT INTO long_task.task (
-    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout,
-    kill_grace, max_attempts, retry_delay, owner, shed_parent_id, queued_by
-  )
-  SELECT
-    t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
-    t.command, t.params, t.env, t.stdin, t.cwd, t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.owner, t.id, 'schedule'
-  FROM long_task.task AS t
-  WHERE t.id = ANY (v_ids)
-    AND t.shed_clone
-  ORDER BY t.next_start;
-
-  -- 'due' tells the trigger move_task that a schedule writes this; it is never stored.
-  UPDATE long_task.task AS t
-  SET
-    queued_by = 'due',
-    state_id = CASE WHEN t.state_id LIKE 'C%' AND NOT t.shed_clone THEN 'AW' ELSE t.state_id END,
-    worker_id = CASE
-      WHEN t.state_id NOT LIKE 'C%' OR t.shed_clone OR t.pinned OR t.attempt = 0 THEN t.worker_id
-    END,
-    next_start = CASE
-      WHEN t.shed_period_id IS NOT NULL THEN long_task.schedule_time_after(
-        COALESCE(t.shed_anchor, t.next_start), t.shed_period_id, COALESCE(t.shed_period_count, 1),
-        t.time_zone, v_now
-      )
-    END
-  WHERE t.id = ANY (v_ids);
-  GET DIAGNOSTICS v_fired = ROW_COUNT;
-  RETURN v_fired;
+    -- 'due' tells the triggers that a schedule writes this; it is never stored.
+    WITH fired AS (
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'due',
+        state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
+        worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
+        start_after = CASE
+          WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
+          ELSE GREATEST(t.start_after, v_now + random() * t.jitter)
+        END,
+        scheduled_for = COALESCE(d.queue_for, t.scheduled_for),
+        next_start = d.next_start,
+        shed_waiting = d.waiting
+      FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
+      JOIN long_task.task AS s ON s.id = i.id
+      CROSS JOIN LATERAL long_task.due_starts(s, v_now) AS d
+      WHERE t.id = s.id
+      RETURNING t.id, i.place, d.copies
+    )
+    SELECT array_agg(f.id ORDER BY f.place, c.place), array_agg(c.start ORDER BY f.place, c.place)
+    INTO v_clones, v_starts
+    FROM fired AS f
+    CROSS JOIN LATERAL unnest(f.copies) WITH ORDINALITY AS c(start, place);
+    IF v_clones IS NOT NULL THEN
+      PERFORM long_task.insert_clones(v_clones, v_starts, 'schedule');
+    END IF;
+    v_fired := true;
+    v_now := long_task.clock();
+  END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.fire_schedules(p_limit integer) IS 'Start up to so many tasks that are due by schedule, and move their schedules on. Returns how many schedules moved.';
+COMMENT ON FUNCTION long_task.fire_schedules(p_limit integer) IS 'Start up to so many tasks that are due by schedule, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
+
+CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_clones bigint[];
+BEGIN
+  WITH clone AS (
+    INSERT INTO long_task.task (
+      name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
+      kill_grace, max_attempts, retry_delay, owner, shed_parent_id, scheduled_for, queued_by
+    )
+    SELECT
+      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END, t.command,
+      t.params, t.env, t.stdin, t.cwd, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END, t.timeout, t.kill_grace, t.max_attempts,
+      t.retry_delay, t.owner, t.id, c.start, p_queued_by
+    FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
+    JOIN long_task.task AS t ON t.id = c.id
+    ORDER BY c.place
+    RETURNING id
+  )
+  SELECT array_agg(c.id ORDER BY c.id) INTO v_clones
+  FROM clone AS c;
+  RETURN v_clones;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) IS 'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
+
+CREATE FUNCTION long_task.is_time_zone(p_name text) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  IF p_name = 'UTC' THEN
+    RETURN true;
+  ELSIF p_name !~ '^[A-Za-z_]+(/[A-Za-z_]+)+$' THEN
+    RETURN EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = p_name);
+  END IF;
+  PERFORM timestamptz 'epoch' AT TIME ZONE p_name;
+  RETURN true;
+EXCEPTION
+  WHEN invalid_parameter_value THEN
+    RETURN false;
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.is_time_zone(p_name text) IS 'Whether a text is the name of a time zone such as Europe/Berlin.';
 
 CREATE FUNCTION long_task.keep_deleted_attempt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -879,12 +1471,17 @@ CREATE FUNCTION long_task.keep_deleted_attempt() RETURNS trigger
     AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by);
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by,
+      OLD.scheduled_for);
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
-    INSERT INTO long_task.deleted_attempt (task_id, attempt, group_id, worker_id, started, started_by)
-    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by
+    INSERT INTO long_task.deleted_attempt (
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+    )
+    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by, t.scheduled_for
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)
@@ -917,6 +1514,34 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
+
+CREATE FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_latest timestamptz := p_start;
+  v_next   timestamptz := long_task.next_start_after(p_task, p_start);
+  v_high   timestamptz := p_end;
+  v_half   timestamptz;
+  v_middle timestamptz;
+BEGIN
+  WHILE v_next <= p_end LOOP
+    v_half := v_latest + (v_high - v_latest) / 2;
+    v_middle := long_task.next_start_after(p_task, v_half);
+    IF v_middle <= p_end THEN
+      v_latest := v_middle;
+    ELSE
+      v_latest := v_next;
+      v_high := v_half;
+    END IF;
+    v_next := long_task.next_start_after(p_task, v_latest);
+  END LOOP;
+  RETURN v_latest;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) IS 'Last start of a task''s schedule between one of its starts and a time.';
 
 CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1141,14 +1766,12 @@ BEGIN
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
     NEW.pinned := NEW.worker_id IS NOT NULL;
   END IF;
-  IF NEW.next_start IS DISTINCT FROM OLD.next_start AND NOT v_by_schedule THEN
-    NEW.shed_anchor := NEW.next_start;
-  END IF;
   CASE
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
       NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -1161,12 +1784,13 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
-      NULL;
+      NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
       NEW.state_id := 'CC';
       NEW.finished := v_now;
-      -- The delay was that of a retry, which is called off; it must not delay the task when it is queued again.
-      IF OLD.queued_by = 'retry' AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
+      -- The delay of a retry, or the jitter of a schedule, must not delay the task when it is queued again.
+      IF (OLD.queued_by = 'retry' OR OLD.queued_by = 'schedule' AND OLD.jitter IS NOT NULL)
+         AND NEW.start_after IS NOT DISTINCT FROM OLD.start_after THEN
         NEW.start_after := NULL;
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
@@ -1203,8 +1827,8 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
   END IF;
-  IF NEW.next_start IS NOT NULL THEN
-    PERFORM long_task.announce(NEW.group_id, NULL);
+  IF NEW.next_start IS NOT NULL AND NOT v_by_schedule THEN
+    PERFORM long_task.announce(NEW.group_id, CASE WHEN NEW.pinned THEN NEW.worker_id END);
   END IF;
   RETURN NEW;
 END
@@ -1217,6 +1841,146 @@ CREATE FUNCTION long_task.name_holder(p_lease long_task.worker_lease) RETURNS te
     RETURN (((((('node '::text || (p_lease).node_name) || ' (pid '::text) || (p_lease).pid) || ' on '::text) || (p_lease).host) || ')'::text);
 
 COMMENT ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) IS 'Name, process and machine of the node that holds a lease, or held it last.';
+
+CREATE FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_next timestamptz;
+BEGIN
+  IF p_task.cron IS NOT NULL THEN
+    v_next := long_task.cron_time_after(p_task.cron_fields, p_task.time_zone, p_after);
+  ELSIF p_task.shed_period_id IS NOT NULL THEN
+    v_next := long_task.schedule_time_after(
+      COALESCE(p_task.shed_anchor, p_task.next_start), p_task.shed_period_id, COALESCE(p_task.shed_period_count, 1),
+      p_task.time_zone, p_after
+    );
+  END IF;
+  RETURN CASE WHEN (v_next > p_task.until) IS NOT TRUE THEN v_next END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) IS 'First start after a time of a task''s cron line or of its interval; null: there is none.';
+
+CREATE FUNCTION long_task.parse_cron(p_line text) RETURNS long_task.cron_fields
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_months   CONSTANT text[] := ARRAY['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+  v_weekdays CONSTANT text[] := ARRAY['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+  v_line     text := lower(btrim(p_line, E' \t'));
+  v_texts    text[];
+  v_days     text[];
+  v_weeks    text[];
+  v_week     bit varying;
+  v_item     text;
+  v_parts    integer[];
+  v_fields   long_task.cron_fields;
+BEGIN
+  v_texts := regexp_split_to_array(CASE v_line
+    WHEN '@hourly' THEN '0 * * * *'
+    WHEN '@daily' THEN '0 0 * * *'
+    WHEN '@midnight' THEN '0 0 * * *'
+    WHEN '@weekly' THEN '0 0 * * 0'
+    WHEN '@monthly' THEN '0 0 1 * *'
+    WHEN '@yearly' THEN '0 0 1 1 *'
+    WHEN '@annually' THEN '0 0 1 1 *'
+    ELSE v_line
+  END, '[ \t]+');
+  IF cardinality(v_texts) <> 5 THEN
+    PERFORM long_task.refuse('LT007',
+      format('cron %s has %s fields, not five', quote_literal(p_line), cardinality(v_texts)),
+      'They are minute, hour, day of month, month and day of week; or one of @hourly @daily @weekly @monthly @yearly.');
+  END IF;
+
+  v_fields.minutes := long_task.parse_cron_field(p_line, 'minute', string_to_array(v_texts[1], ','), 0, 59);
+  v_fields.hours := long_task.parse_cron_field(p_line, 'hour', string_to_array(v_texts[2], ','), 0, 23);
+  v_fields.every_hour := v_texts[2] ~ '[*/]';
+  IF v_texts[4] ~ '[a-z]' THEN
+    FOR v_n IN 1 .. 12 LOOP
+      v_texts[4] := regexp_replace(v_texts[4], '\m' || v_months[v_n] || '\M', v_n::text, 'g');
+    END LOOP;
+  END IF;
+  v_fields.months := substring(
+    long_task.parse_cron_field(p_line, 'month', string_to_array(v_texts[4], ','), 1, 12) FROM 2);
+
+  v_days := string_to_array(v_texts[3], ',');
+  v_fields.last_day := 'l' = ANY (v_days);
+  v_fields.last_workday := 'lw' = ANY (v_days);
+  v_days := array_remove(array_remove(v_days, 'l'), 'lw');
+  FOREACH v_item IN ARRAY v_days LOOP
+    v_parts := regexp_match(v_item, '^(\d{1,2})w$')::integer[];
+    IF v_parts[1] BETWEEN 1 AND 31 THEN
+      v_fields.near_days := v_fields.near_days || v_parts;
+      v_days := array_remove(v_days, v_item);
+    END IF;
+  END LOOP;
+  v_fields.days := substring(long_task.parse_cron_field(p_line, 'day of month', v_days, 1, 31) FROM 2);
+
+  IF v_texts[5] ~ '[a-z]' THEN
+    v_texts[5] := replace(v_texts[5], '-sun', '-7'); -- a week may end on Sunday
+    FOR v_n IN 1 .. 7 LOOP
+      v_texts[5] := regexp_replace(v_texts[5], '\m' || v_weekdays[v_n] || '(?=l?\M)', (v_n - 1)::text, 'g');
+    END LOOP;
+  END IF;
+  v_weeks := string_to_array(v_texts[5], ',');
+  FOREACH v_item IN ARRAY v_weeks LOOP
+    v_parts := regexp_match(v_item, '^([0-7])(?:#([1-5])|l)$')::integer[];
+    IF v_parts IS NOT NULL THEN
+      v_fields.nth_weekdays := v_fields.nth_weekdays || (v_parts[1] % 7 * 10 + COALESCE(v_parts[2], 0));
+      v_weeks := array_remove(v_weeks, v_item);
+    END IF;
+  END LOOP;
+  v_week := long_task.parse_cron_field(p_line, 'day of week', v_weeks, 0, 7);
+  v_fields.weekdays := substring(set_bit(v_week, 0, GREATEST(get_bit(v_week, 0), get_bit(v_week, 7))) FOR 7);
+
+  v_fields.either_day := v_texts[3] !~ '^\*' AND v_texts[5] !~ '^\*';
+  RETURN v_fields;
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.parse_cron(p_line text) IS 'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
+
+CREATE FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) RETURNS bit varying
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_bits   bit varying := repeat('0', p_high + 1)::bit varying;
+  v_item   text;
+  v_parts  integer[];
+  v_first  integer;
+  v_last   integer;
+  v_step   integer;
+  v_reason text;
+BEGIN
+  FOREACH v_item IN ARRAY p_items LOOP
+    v_parts := regexp_match(v_item, '^(?:\*|(\d{1,4})(?:-(\d{1,4}))?)(?:/(\d{1,4}))?$')::integer[];
+    v_first := COALESCE(v_parts[1], p_low);
+    v_step := COALESCE(v_parts[3], 1);
+    v_last := COALESCE(v_parts[2], CASE WHEN v_parts[1] IS NULL OR v_parts[3] IS NOT NULL THEN p_high ELSE v_first END);
+    v_reason := CASE
+      WHEN v_parts IS NULL THEN 'is not understood'
+      WHEN v_first < p_low OR v_last > p_high THEN format('is not between %s and %s', p_low, p_high)
+      WHEN v_first > v_last THEN 'goes backwards'
+      WHEN v_step NOT BETWEEN 1 AND p_high - p_low + 1 THEN format('has a step that is not between 1 and %s', p_high - p_low + 1)
+    END;
+    IF v_reason IS NOT NULL THEN
+      PERFORM long_task.refuse('LT007',
+        format('%s %s of cron %s %s', p_field, quote_literal(v_item), quote_literal(p_line), v_reason),
+        'The fields are minute, hour, day of month, month and day of week, each with values such as 5, 1-5, 1,3 or */10.');
+    END IF;
+    FOR v_value IN v_first .. v_last BY v_step LOOP
+      v_bits := set_bit(v_bits, v_value, 1);
+    END LOOP;
+  END LOOP;
+  RETURN v_bits;
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) IS 'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
 CREATE FUNCTION long_task.parse_result(p_text text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -1444,152 +2208,6 @@ $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
-CREATE SEQUENCE long_task.ready_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
-
-CREATE TABLE long_task.task (
-    id bigint NOT NULL,
-    name text,
-    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    group_id integer DEFAULT 0 NOT NULL,
-    worker_id integer,
-    command text[],
-    params jsonb,
-    env jsonb,
-    stdin text,
-    cwd text,
-    start_after timestamp with time zone,
-    timeout interval,
-    kill_grace interval,
-    max_attempts integer DEFAULT 1 NOT NULL,
-    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    progress real,
-    result jsonb,
-    error text,
-    exit_code smallint,
-    signal smallint,
-    output text,
-    owner text DEFAULT SESSION_USER NOT NULL,
-    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    started timestamp with time zone,
-    finished timestamp with time zone,
-    next_start timestamp with time zone,
-    shed_period_id text,
-    shed_period_count integer,
-    shed_clone boolean DEFAULT false NOT NULL,
-    shed_parent_id bigint,
-    shed_enabled boolean DEFAULT true NOT NULL,
-    shed_anchor timestamp with time zone,
-    cron text,
-    time_zone text,
-    concurrency_key text,
-    queued_by text DEFAULT 'person'::text NOT NULL,
-    base_attempt integer DEFAULT 0 NOT NULL,
-    pinned boolean DEFAULT false NOT NULL,
-    running_on integer,
-    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
-
-COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
-
-COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
-
-COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
-
-COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
-
-COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
-
-COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
-
-COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
-
-COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
-
-COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
-
-COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
-
-COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
-
-COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
-
-COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
-
-COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
-
-COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
-
-COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
-
-COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
-
-COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
-
-COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
-
-COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
-
-COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
-
-COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
-
-COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
-
-COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
-
-COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
-
-COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
-
-COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
-
-COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
-
-COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then.';
-
-COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start.';
-
-COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
-
-COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
-
-COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
-
-COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
-
-COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
-
-COMMENT ON COLUMN long_task.task.cron IS 'Reserved for schedules by cron line; refused until the schema can evaluate it.';
-
-COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: days, weeks and months keep the wall clock of this zone; null: UTC.';
-
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
-
-COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
-
-COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
-
-COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
-
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
-
 CREATE FUNCTION long_task.retry_lost_task(p_task long_task.task) RETURNS interval
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1603,6 +2221,103 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.retry_lost_task(p_task long_task.task) IS 'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
+
+CREATE FUNCTION long_task.run_now(p_task_id bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_task  long_task.task;
+  v_copies bigint[];
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+  IF v_task.shed_clone THEN
+    v_copies := long_task.insert_clones(ARRAY[p_task_id], ARRAY[NULL]::timestamptz[], 'person');
+    RETURN v_copies[1];
+  END IF;
+  IF v_task.state_id LIKE 'A%' THEN
+    PERFORM long_task.refuse('LT003', format('task %s is active already', p_task_id),
+      'Wait for its end, or set shed_clone to have a copy for each start.', format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+  END IF;
+  UPDATE long_task.task AS t
+  SET
+    state_id = 'AW',
+    worker_id = CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END
+  WHERE t.id = p_task_id;
+  RETURN p_task_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.run_now(p_task_id bigint) IS 'Start a task at once, whatever its schedule says. Returns the id of the task that is queued: its own, or that of a copy.';
+
+CREATE FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_count integer DEFAULT 10) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_from timestamptz := COALESCE(p_from, long_task.clock());
+  v_task long_task.task;
+  v_next timestamptz;
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+
+  v_next := CASE
+    WHEN v_task.next_start > v_task.until THEN NULL
+    WHEN v_task.next_start >= v_from THEN v_task.next_start
+    WHEN v_task.next_start IS NOT NULL THEN long_task.next_start_after(v_task, v_from - interval '1 microsecond')
+  END;
+  FOR v_n IN 1 .. p_count LOOP
+    EXIT WHEN v_next IS NULL;
+    RETURN NEXT v_next;
+    v_next := long_task.next_start_after(v_task, v_next);
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) IS 'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7)';
+
+CREATE FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text DEFAULT NULL::text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_count integer DEFAULT 10) RETURNS SETOF timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_fields long_task.cron_fields := long_task.parse_cron(p_cron);
+  v_next   timestamptz := COALESCE(p_from, long_task.clock()) - interval '1 microsecond';
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  IF p_time_zone IS NOT NULL AND NOT long_task.is_time_zone(p_time_zone) THEN
+    PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(p_time_zone)),
+      'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
+  END IF;
+  FOR v_n IN 1 .. p_count LOOP
+    v_next := long_task.cron_time_after(v_fields, p_time_zone, v_next);
+    EXIT WHEN v_next IS NULL;
+    RETURN NEXT v_next;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) IS 'The next starts of a cron line in a time zone (null: UTC), from a time on (null: now). SELECT long_task.schedule_preview(''0 9 * * mon-fri'', ''Europe/Berlin'')';
 
 CREATE FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1644,7 +2359,7 @@ BEGIN
   -- The anchor itself is past, also if an hour later the clock of the zone shows its time once more.
   v_steps := GREATEST(v_steps, 1);
   LOOP
-    v_next := (v_local + v_unit * (v_steps * p_count)) AT TIME ZONE v_zone;
+    v_next := long_task.wall_clock_time(v_local + v_unit * (v_steps * p_count), v_zone);
     EXIT WHEN v_next > p_after;
     v_steps := v_steps + 1;
   END LOOP;
@@ -1712,14 +2427,6 @@ BEGIN
         AND t.start_after < v_horizon
       ORDER BY t.start_after
       LIMIT 1
-    ),
-    (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start < v_horizon
-        AND t.shed_enabled
-      ORDER BY t.next_start
-      LIMIT 1
     )
   );
   IF v_due <= v_now THEN
@@ -1729,13 +2436,13 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay, a schedule, or a lock that is let go; null: nothing within a day.';
+COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
-    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace));
+    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
 
-COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds.';
+COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds, scheduled_for in UTC.';
 
 CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1743,6 +2450,7 @@ CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection
     AS $$
 DECLARE
   v_batch    CONSTANT integer := 1000;
+  v_fired    CONSTANT integer := 10000;
   v_group_id integer;
   v_stop     smallint;
   v_again    bigint[];
@@ -1786,16 +2494,16 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  IF long_task.fire_schedules(v_batch) = v_batch
-     OR long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
+  v_wake_in := long_task.fire_schedules(v_fired);
+  IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF v_wake_in IS NULL AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL);
+    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
+      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
     END IF;
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
@@ -1812,6 +2520,41 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+CREATE FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_day     CONSTANT interval := interval '24 hours';
+  -- The second of the two, or a time that is as long after the gap as this is after its beginning.
+  v_time    timestamptz := p_local AT TIME ZONE p_zone;
+  v_offset  interval := ((v_time - v_day) AT TIME ZONE p_zone) - ((v_time - v_day) AT TIME ZONE 'UTC');
+  v_earlier timestamptz := (p_local - v_offset) AT TIME ZONE 'UTC';
+  v_before  timestamptz;
+  v_middle  timestamptz;
+BEGIN
+  IF v_time AT TIME ZONE p_zone = p_local THEN
+    RETURN CASE
+      WHEN v_earlier < v_time AND v_earlier AT TIME ZONE p_zone = p_local THEN v_earlier
+      ELSE v_time
+    END;
+  END IF;
+  -- Halve the time in which the clock is changed until the second is found.
+  v_before := v_time - (v_time AT TIME ZONE p_zone - p_local);
+  WHILE v_time - v_before > interval '1 second' LOOP
+    v_middle := date_trunc('second', v_before + (v_time - v_before) / 2);
+    IF (v_middle AT TIME ZONE p_zone) - (v_middle AT TIME ZONE 'UTC') = v_offset THEN
+      v_before := v_middle;
+    ELSE
+      v_time := v_middle;
+    END IF;
+  END LOOP;
+  RETURN v_time;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) IS 'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
 CREATE FUNCTION long_task.why(p_task_id bigint) RETURNS text
     LANGUAGE plpgsql
@@ -1978,7 +2721,8 @@ CREATE TABLE long_task.deleted_attempt (
     group_id integer NOT NULL,
     worker_id integer NOT NULL,
     started timestamp with time zone,
-    started_by text NOT NULL
+    started_by text NOT NULL,
+    scheduled_for timestamp with time zone
 );
 
 COMMENT ON TABLE long_task.deleted_attempt IS 'Executing tasks whose row was deleted: their processes are to be killed, and their attempts to be kept as history.';
@@ -1994,6 +2738,8 @@ COMMENT ON COLUMN long_task.deleted_attempt.worker_id IS 'The worker that execut
 COMMENT ON COLUMN long_task.deleted_attempt.started IS 'When it was claimed.';
 
 COMMENT ON COLUMN long_task.deleted_attempt.started_by IS 'What had queued the task.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.scheduled_for IS 'As in task.';
 
 CREATE VIEW long_task.failed AS
  SELECT id,
@@ -2055,7 +2801,8 @@ CREATE TABLE long_task.task_run (
     user_seconds real,
     system_seconds real,
     peak_memory bigint,
-    started_by text NOT NULL
+    started_by text NOT NULL,
+    scheduled_for timestamp with time zone
 );
 
 COMMENT ON TABLE long_task.task_run IS 'One row for each attempt that ended or was lost. Stays when its task is deleted.';
@@ -2093,6 +2840,8 @@ COMMENT ON COLUMN long_task.task_run.system_seconds IS 'CPU time in the kernel, 
 COMMENT ON COLUMN long_task.task_run.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
 
 COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person, schedule, dependency or retry.';
+
+COMMENT ON COLUMN long_task.task_run.scheduled_for IS 'Time of the schedule for which the task was queued; null: it was not queued by a schedule.';
 
 CREATE VIEW long_task.group_status AS
  WITH active AS (
@@ -2214,6 +2963,73 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
+
+CREATE VIEW long_task.scheduled AS
+ SELECT id,
+    name,
+    group_id,
+    state_id,
+        CASE
+            WHEN (cron IS NOT NULL) THEN cron
+            WHEN (shed_period_id IS NOT NULL) THEN format('every %s %s'::text, COALESCE(shed_period_count, 1), shed_period_id)
+            ELSE 'once'::text
+        END AS schedule,
+    COALESCE(time_zone, 'UTC'::text) AS time_zone,
+    shed_enabled AS enabled,
+    (shed_waiting IS NOT NULL) AS waiting,
+    next_start,
+    ARRAY( SELECT long_task.schedule_preview(t.id, t.next_start, 3) AS schedule_preview) AS next_starts,
+    scheduled_for AS latest_start,
+    shed_clone AS clone,
+    COALESCE(overlap,
+        CASE
+            WHEN shed_clone THEN 'clone'::text
+            WHEN (missed = 'run each'::text) THEN 'queue each'::text
+            ELSE 'skip'::text
+        END) AS overlap,
+    COALESCE(missed, 'run once'::text) AS missed,
+    missed_after,
+    jitter,
+    until
+   FROM long_task.task t
+  WHERE ((next_start IS NOT NULL) OR (cron IS NOT NULL))
+  ORDER BY shed_enabled DESC, next_start, id;
+
+COMMENT ON VIEW long_task.scheduled IS 'Tasks with a schedule, next ones first. long_task.schedule_preview(id) shows more of their starts.';
+
+COMMENT ON COLUMN long_task.scheduled.id IS 'The task.';
+
+COMMENT ON COLUMN long_task.scheduled.name IS 'Its name.';
+
+COMMENT ON COLUMN long_task.scheduled.group_id IS 'Group whose workers run it.';
+
+COMMENT ON COLUMN long_task.scheduled.state_id IS 'State of the task; of a template it says nothing about its copies.';
+
+COMMENT ON COLUMN long_task.scheduled.schedule IS 'Its cron line, its interval, or once.';
+
+COMMENT ON COLUMN long_task.scheduled.time_zone IS 'Whose clock on the wall it keeps.';
+
+COMMENT ON COLUMN long_task.scheduled.enabled IS 'False: it is paused.';
+
+COMMENT ON COLUMN long_task.scheduled.waiting IS 'True: next_start has come, and waits for the task to end.';
+
+COMMENT ON COLUMN long_task.scheduled.next_start IS 'The next start; null: there are no more.';
+
+COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter.';
+
+COMMENT ON COLUMN long_task.scheduled.latest_start IS 'Time of the schedule for which the task itself was queued last.';
+
+COMMENT ON COLUMN long_task.scheduled.clone IS 'True: each start is a copy of the task.';
+
+COMMENT ON COLUMN long_task.scheduled.overlap IS 'What becomes of a start at which it is active: skip, clone, queue one, or, if each is run, queue each.';
+
+COMMENT ON COLUMN long_task.scheduled.missed IS 'What becomes of starts that were missed.';
+
+COMMENT ON COLUMN long_task.scheduled.missed_after IS 'A start that is later than this is given up.';
+
+COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 
 ALTER TABLE long_task.task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.task_id_seq
@@ -2561,6 +3377,8 @@ ALTER TABLE ONLY long_task.worker_standby
 ALTER TABLE ONLY long_task.worker_stop
     ADD CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id);
 
+CREATE INDEX task_active_clones ON long_task.task USING btree (shed_parent_id) WHERE ((shed_parent_id IS NOT NULL) AND (state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])));
+
 CREATE INDEX task_attention ON long_task.task USING btree (running_on, id) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
 
 CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
@@ -2577,25 +3395,33 @@ CREATE INDEX task_run_finished ON long_task.task_run USING brin (finished) WITH 
 
 CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (running_on IS NOT NULL);
 
-CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled);
+CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
 CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION long_task.announce_tasks();
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, cron, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task_input();
+CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_input();
 
-CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone ON long_task.task FOR EACH ROW WHEN ((NOT (new.running_on IS DISTINCT FROM old.running_on))) EXECUTE FUNCTION long_task.check_task_schedule();
+CREATE TRIGGER check_changed_task_policy BEFORE UPDATE OF missed, missed_after, overlap, jitter, shed_clone ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_policy();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.cron IS NOT NULL) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_schedule();
+
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (((new.state_id <> 'DR'::text) OR new.shed_clone) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task_input();
 
-CREATE TRIGGER check_task_schedule BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_schedule();
+CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
 
-CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.next_start IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
+CREATE TRIGGER check_task_schedule BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_schedule();
+
+CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
+
+CREATE TRIGGER find_first_start BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.find_next_start();
+
+CREATE TRIGGER find_next_start BEFORE UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, missed_after, overlap, until ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.find_next_start();
 
 CREATE TRIGGER keep_deleted_attempt AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.running_on IS NOT NULL)) EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
@@ -2627,6 +3453,8 @@ REVOKE ALL ON FUNCTION long_task.check_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_task_input() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.check_task_policy() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.check_task_schedule() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
@@ -2635,59 +3463,19 @@ REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
-
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -2748,7 +3536,104 @@ GRANT INSERT(time_zone),UPDATE(time_zone) ON TABLE long_task.task TO long_task_u
 
 GRANT INSERT(concurrency_key),UPDATE(concurrency_key) ON TABLE long_task.task TO long_task_user;
 
+GRANT INSERT(missed),UPDATE(missed) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(missed_after),UPDATE(missed_after) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(overlap),UPDATE(overlap) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(jitter),UPDATE(jitter) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(until),UPDATE(until) ON TABLE long_task.task TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
+
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.run_now(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.run_now(p_task_id bigint) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.schedule_time_after(p_anchor timestamp with time zone, p_period_id text, p_count integer, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
@@ -2765,6 +3650,10 @@ REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;
@@ -2787,6 +3676,9 @@ GRANT SELECT ON TABLE long_task.group_status TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.running TO long_task_reader;
 GRANT SELECT ON TABLE long_task.running TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.scheduled TO long_task_reader;
+GRANT SELECT ON TABLE long_task.scheduled TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task_state TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_state TO long_task_user;

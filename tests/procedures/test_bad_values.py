@@ -67,8 +67,20 @@ BAD = [
     Bad("next_start", "'294276-12-31'", "LT007", "next_start 294276", "Set shed_enabled"),
     Bad("time_zone", "'Mars'", "LT007", "time_zone 'Mars' is not known", "Give a name"),
     Bad("time_zone", "'EST5EDT4'", "LT007", "time_zone 'EST5EDT4' is not known", "Give a name"),
-    Bad("cron", "'* * * * *'", "LT010", "cron and concurrency_key cannot", "Use next_start"),
-    Bad("concurrency_key", "'k'", "LT010", "cron and concurrency_key cannot", "Use next_start"),
+    Bad("time_zone", "'UTC+3'", "LT007", "time_zone 'UTC+3' is not known", "Give a name"),
+    Bad("time_zone", "'CEST'", "LT007", "time_zone 'CEST' is not known", "Give a name"),
+    Bad("time_zone", "'Europe/Berln'", "LT007", "time_zone 'Europe/Berln' is not", "Give a name"),
+    Bad("time_zone", "'Europe/Berlin3'", "LT007", "time_zone 'Europe/Berlin3'", "Give a name"),
+    Bad("cron", "'60 * * * *'", "LT007", "minute '60' of cron '60 * * * *' is not", "The fields"),
+    Bad("cron", "'0 0 30 2 *'", "LT007", "the time of cron '0 0 30 2 *' never", "No month"),
+    Bad("missed", "'never'", "LT007", "missed 'never' is not known", "Give one of"),
+    Bad("missed_after", "'-1 s'", "LT007", "missed_after -00:00:01 is not", INTERVAL),
+    Bad("missed_after", "'101 years'", "LT007", "missed_after 101 years is not", INTERVAL),
+    Bad("overlap", "'kill'", "LT007", "overlap 'kill' is not known", "Give one of"),
+    Bad("jitter", "'-1 s'", "LT007", "jitter -00:00:01 is not between", INTERVAL),
+    Bad("jitter", "'-1 year 361 days'", "LT007", "jitter -1 years +361 days", INTERVAL),
+    Bad("jitter", "'101 years'", "LT007", "jitter 101 years is not between", INTERVAL),
+    Bad("concurrency_key", "'k'", "LT010", "concurrency_key cannot be used", "Set max_task"),
 ]
 
 

@@ -112,10 +112,28 @@ class Machine(RuleBasedStateMachine):
         self.sql.change(self._pick(number), **{change: written})
 
     @precondition(lambda self: self._ids())
-    @rule(number=ANY, clone=st.booleans(), period=st.sampled_from([None, "MIN", "DAY"]))
-    def schedule(self, number: int, clone: bool, period: str | None) -> None:
-        task_id = self._pick(number)
-        self.sql.change(task_id, next_start=self._time(0), shed_period_id=period, shed_clone=clone)
+    @rule(
+        number=ANY,
+        clone=st.booleans(),
+        period=st.sampled_from([None, "MIN", "DAY"]),
+        cron=st.booleans(),
+        rules=st.sampled_from(
+            [
+                (None, None), (None, None), ("skip", None), ("run each", None), (None, "clone"),
+                ("run each", "clone"), (None, "queue one"), ("skip", "queue one"), (None, "skip"),
+            ]
+        ),
+    )  # fmt: skip
+    def schedule(
+        self, number: int, clone: bool, period: str | None, cron: bool,
+        rules: tuple[str | None, str | None],
+    ) -> None:  # fmt: skip
+        missed, overlap = rules
+        self.sql.change(
+            self._pick(number), next_start=self._time(0), missed=missed, overlap=overlap,
+            shed_clone=clone and overlap != "queue one",
+            cron="* * * * *" if cron else None, shed_period_id=None if cron else period,
+        )  # fmt: skip
 
     @precondition(lambda self: self._ids())
     @rule(number=ANY, running=st.booleans())
@@ -157,7 +175,8 @@ class Machine(RuleBasedStateMachine):
             "SELECT extract(epoch FROM min(LEAST(start_after, next_start)) - long_task.clock())"
             " FROM (SELECT CASE WHEN state_id = 'AD' AND running_on IS NULL"
             " AND COALESCE(worker_id = %s, group_id = 0) THEN start_after END AS start_after,"
-            " CASE WHEN shed_enabled THEN next_start END AS next_start FROM long_task.task) AS t",
+            " CASE WHEN shed_enabled AND (shed_waiting IS NULL OR state_id LIKE 'C%%')"
+            " THEN next_start END AS next_start FROM long_task.task) AS t",
             node.worker_id,
         )
         assert soonest is None or soonest >= 86400 or answer.wake_in == soonest

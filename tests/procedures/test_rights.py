@@ -8,20 +8,24 @@ USER, READER, NODE = "long_task_user", "long_task_reader", "long_task_node"
 DENIED = "42501"
 READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
-    "group_status", "waiting", "running", "failed", "worker_standby", "worker_event",
+    "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
     "cwd", "start_after", "timeout", "kill_grace", "max_attempts", "retry_delay", "next_start",
     "shed_period_id", "shed_period_count", "shed_clone", "shed_parent_id", "shed_enabled", "cron",
-    "time_zone", "concurrency_key",
+    "time_zone", "missed", "missed_after", "overlap", "jitter", "until", "concurrency_key",
 }  # fmt: skip
 WRITTEN_BY_TASKS = {"progress", "result", "error"}
 CALLABLE = {
-    READER: {"clock", "schema_version", "why", "why_waiting", "refuse", "schedule_time_after"},
+    READER: {
+        "clock", "schema_version", "why", "why_waiting", "refuse", "schedule_preview",
+        "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
+        "cron_days", "parse_cron", "parse_cron_field", "wall_clock_time", "is_time_zone",
+    },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
-}
-CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt"}
+}  # fmt: skip
+CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt", "run_now"}
 
 
 @pytest.fixture(params=[USER, READER, NODE])

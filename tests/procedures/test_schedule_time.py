@@ -96,10 +96,10 @@ def test_hours_are_elapsed_time_across_the_change_of_clocks(sql: Sql) -> None:
     ]  # fmt: skip
 
 
-def test_a_time_that_the_clock_leaves_out_is_moved_on_for_that_day(sql: Sql) -> None:
-    # 02:30 in Berlin is 01:30 UTC in winter, does not exist on 31 March, and is 00:30 in summer.
+def test_a_time_that_the_clock_leaves_out_is_the_moment_of_the_change(sql: Sql) -> None:
+    # 02:30 in Berlin is 01:30 UTC in winter and 00:30 in summer; on 31 March 02:00 becomes 03:00.
     assert _series(sql, "2030-03-29 01:30:00", "DAY", 3, "Europe/Berlin") == [
-        "2030-03-30 01:30:00", "2030-03-31 01:30:00", "2030-04-01 00:30:00",
+        "2030-03-30 01:30:00", "2030-03-31 01:00:00", "2030-04-01 00:30:00",
     ]  # fmt: skip
 
 

@@ -164,11 +164,15 @@ def test_a_lost_claim_that_was_cancelled_since_is_told_as_such(sql: Sql, node: N
     assert [tuple(item) for item in answer.attend] == [(task_id, 1, "kill")]
 
 
-def test_a_busy_node_is_not_told_when_to_call_again(sql: Sql, node: Node) -> None:
-    sql.insert(next_start="2099-01-01", state_id="DR")
+def test_a_busy_node_is_told_of_schedules_and_not_of_what_it_has_no_room_for(
+    stopped: Clock, sql: Sql, node: Node
+) -> None:
     sql.insert()
+    sql.insert(start_after="2030-05-06 07:08:19+00:00")
     assert node.sync(free=1).wake_in is None
-    assert node.sync(free=0).wake_in is None
+    sql.insert(next_start="2030-05-06 07:08:49+00:00", state_id="DR")
+    assert node.sync(free=0).wake_in == 40
+    assert node.sync(free=1).wake_in == 10
 
 
 def test_an_empty_database_gives_nothing_to_do(sql: Sql, node: Node) -> None:

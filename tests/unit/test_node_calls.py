@@ -57,7 +57,8 @@ def test_an_empty_answer_is_nothing_to_do() -> None:
 def test_an_answer_is_read_as_it_was_meant() -> None:
     order = {
         "task_id": 1, "attempt": 2, "group_id": 0, "command": ["true"], "cwd": None, "env": None,
-        "params": None, "stdin": None, "timeout": 1.5, "kill_grace": None,
+        "params": None, "stdin": None, "timeout": 1.5, "kill_grace": None, "scheduled_for": None,
+        "of_a_later_schema": 1,
     }  # fmt: skip
     answer = calls.parse_synced(
         (
@@ -71,7 +72,7 @@ def test_an_answer_is_read_as_it_was_meant() -> None:
             },
         )  # fmt: skip
     )
-    assert answer.start == [Order(1, 2, 0, ["true"], None, None, None, None, 1.5, None)]
+    assert answer.start == [Order(1, 2, 0, ["true"], None, None, None, None, 1.5, None, None)]
     assert answer.attend == [Attend(3, 1, "kill")]
     assert (answer.again, answer.stop) == (frozenset({4}), 2)
     assert (answer.wake_in, answer.watch) == (0.5, [Watched("2/1/5", 9, 35)])

@@ -1,0 +1,89 @@
+-- due_starts: decide which starts a schedule that is due makes now, and how it goes on.
+--
+-- Called by  fire_schedules
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- Whatever has come due by now is one start, the latest of them, unless each is to be run. A start that is too
+-- late (missed_after) is given up, but not one that has waited for the start before it to end.
+--
+-- queue_for   the task itself is queued, for this time of its schedule; null: it is not
+-- copies      copies of it are queued, for these times; at most 1 000 at once, the rest is due again at once
+-- next_start  when it is due again; null: never
+-- waiting     next_start has come, and waits for the task to end
+CREATE OR REPLACE FUNCTION long_task.due_starts(
+  p_task         long_task.task,
+  p_now          timestamptz,
+  OUT queue_for  timestamptz,
+  OUT copies     timestamptz[],
+  OUT next_start timestamptz,
+  OUT waiting    boolean
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_patience CONSTANT interval := interval '1 minute';
+  v_copies   CONSTANT integer := 1000;
+  v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
+  v_oldest   timestamptz := p_now
+    - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
+  v_end      timestamptz := LEAST(p_now, p_task.until);
+  v_start    timestamptz := p_task.next_start;
+  v_starts   timestamptz[] := ARRAY[]::timestamptz[];
+  v_what     text := CASE
+    WHEN p_task.shed_clone THEN
+      CASE WHEN p_task.overlap = 'skip' AND EXISTS (
+        SELECT
+        FROM long_task.task AS c
+        WHERE c.shed_parent_id = p_task.id
+          AND c.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC')
+      ) THEN 'skip' ELSE 'copy' END
+    WHEN p_task.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
+    WHEN p_task.state_id = 'DR' THEN 'skip'
+    WHEN p_task.overlap = 'clone' THEN 'copy'
+    WHEN p_task.overlap = 'queue one' OR v_each THEN 'wait'
+    ELSE 'skip'
+  END;
+  -- Each is to be run, one after the other, by the task itself.
+  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_task.overlap IS DISTINCT FROM 'clone';
+BEGIN
+  IF v_start < v_oldest AND p_task.shed_waiting IS NULL THEN
+    v_start := long_task.next_start_after(p_task, v_oldest - interval '1 microsecond');
+  END IF;
+  next_start := CASE WHEN (v_start > p_task.until) IS NOT TRUE THEN v_start END;
+  IF (next_start <= v_end) IS NOT TRUE THEN
+    RETURN; -- all were given up, or the schedule is over
+  END IF;
+
+  IF v_each THEN
+    LOOP
+      v_starts := v_starts || next_start;
+      next_start := long_task.next_start_after(p_task, next_start);
+      EXIT WHEN (next_start <= v_end) IS NOT TRUE;
+      EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
+    END LOOP;
+  ELSE
+    v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
+    next_start := long_task.next_start_after(p_task, v_starts[1]);
+  END IF;
+
+  CASE v_what
+    WHEN 'queue' THEN
+      queue_for := v_starts[1];
+      copies := v_starts[2:];
+      waiting := CASE WHEN v_in_turn AND next_start <= v_end THEN true END;
+    WHEN 'copy' THEN
+      copies := v_starts;
+    WHEN 'wait' THEN
+      next_start := v_starts[1];
+      waiting := true;
+    WHEN 'skip' THEN
+      NULL;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.due_starts(long_task.task, timestamptz) IS
+  'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';

@@ -1,0 +1,33 @@
+-- next_start_after: the first start of a task's schedule after a given time.
+--
+-- Called by  due_starts, missed_start, find_next_start, schedule_preview
+-- Locks      nothing
+-- Raises     LT007 bad schedule
+--
+-- Null: there is none, because the schedule has neither cron nor a period, or ends before (until).
+CREATE OR REPLACE FUNCTION long_task.next_start_after(
+  p_task  long_task.task,
+  p_after timestamptz
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_next timestamptz;
+BEGIN
+  IF p_task.cron IS NOT NULL THEN
+    v_next := long_task.cron_time_after(p_task.cron_fields, p_task.time_zone, p_after);
+  ELSIF p_task.shed_period_id IS NOT NULL THEN
+    v_next := long_task.schedule_time_after(
+      COALESCE(p_task.shed_anchor, p_task.next_start), p_task.shed_period_id, COALESCE(p_task.shed_period_count, 1),
+      p_task.time_zone, p_after
+    );
+  END IF;
+  RETURN CASE WHEN (v_next > p_task.until) IS NOT TRUE THEN v_next END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_start_after(long_task.task, timestamptz) IS
+  'First start after a time of a task''s cron line or of its interval; null: there is none.';
