@@ -2240,11 +2240,7 @@ BEGIN
       ORDER BY t.next_start
       LIMIT 1
     );
-    IF v_due > v_now OR v_due IS NULL THEN
-      RETURN extract(epoch FROM v_due - v_now);
-    ELSIF v_fired THEN
-      RETURN 0; -- there is more than one call should take on
-    END IF;
+    EXIT WHEN v_fired OR v_due > v_now OR v_due IS NULL;
     v_ids := ARRAY(
       SELECT t.id
       FROM long_task.task AS t
@@ -2290,13 +2286,15 @@ BEGIN
     v_fired := true;
     v_now := long_task.clock();
   END LOOP;
+  -- What is due still is more than one call should take on.
+  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start up to so many tasks that are due by schedule, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:32de6d59636fd42b20bd9759625246fe', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:3b00388303a86c9111b3061da2ee7a98', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -4019,6 +4017,8 @@ BEGIN
     WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
       format('Attempt %s failed (%s); the next one is delayed until %s.',
         v_task.attempt, v_task.error, v_task.start_after)
+    WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'schedule' AND v_task.jitter IS NOT NULL THEN
+      format('Its start of %s is delayed until %s (jitter).', v_task.scheduled_for, v_task.start_after)
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
@@ -4040,6 +4040,11 @@ BEGIN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
+  END || CASE
+    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%') THEN ''
+    WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
+    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
 END
 $$;
@@ -4047,7 +4052,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:515ed05bee1f43b443bb46c64b479305', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:7a07269f8ddd2ebc931b2a9dc3d19157', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 

@@ -41,11 +41,7 @@ BEGIN
       ORDER BY t.next_start
       LIMIT 1
     );
-    IF v_due > v_now OR v_due IS NULL THEN
-      RETURN extract(epoch FROM v_due - v_now);
-    ELSIF v_fired THEN
-      RETURN 0; -- there is more than one call should take on
-    END IF;
+    EXIT WHEN v_fired OR v_due > v_now OR v_due IS NULL;
     v_ids := ARRAY(
       SELECT t.id
       FROM long_task.task AS t
@@ -91,6 +87,8 @@ BEGIN
     v_fired := true;
     v_now := long_task.clock();
   END LOOP;
+  -- What is due still is more than one call should take on.
+  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
 

@@ -40,6 +40,8 @@ BEGIN
     WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
       format('Attempt %s failed (%s); the next one is delayed until %s.',
         v_task.attempt, v_task.error, v_task.start_after)
+    WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'schedule' AND v_task.jitter IS NOT NULL THEN
+      format('Its start of %s is delayed until %s (jitter).', v_task.scheduled_for, v_task.start_after)
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
@@ -61,6 +63,11 @@ BEGIN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
+  END || CASE
+    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%') THEN ''
+    WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
+    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
 END
 $$;

@@ -1361,11 +1361,7 @@ BEGIN
       ORDER BY t.next_start
       LIMIT 1
     );
-    IF v_due > v_now OR v_due IS NULL THEN
-      RETURN extract(epoch FROM v_due - v_now);
-    ELSIF v_fired THEN
-      RETURN 0; -- there is more than one call should take on
-    END IF;
+    EXIT WHEN v_fired OR v_due > v_now OR v_due IS NULL;
     v_ids := ARRAY(
       SELECT t.id
       FROM long_task.task AS t
@@ -1411,6 +1407,8 @@ BEGIN
     v_fired := true;
     v_now := long_task.clock();
   END LOOP;
+  -- What is due still is more than one call should take on.
+  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
 
@@ -2591,6 +2589,8 @@ BEGIN
     WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'retry' THEN
       format('Attempt %s failed (%s); the next one is delayed until %s.',
         v_task.attempt, v_task.error, v_task.start_after)
+    WHEN v_task.state_id = 'AD' AND v_task.queued_by = 'schedule' AND v_task.jitter IS NOT NULL THEN
+      format('Its start of %s is delayed until %s (jitter).', v_task.scheduled_for, v_task.start_after)
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
@@ -2612,6 +2612,11 @@ BEGIN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
+  END || CASE
+    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%') THEN ''
+    WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
+    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
 END
 $$;

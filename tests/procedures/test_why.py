@@ -36,6 +36,28 @@ def test_delayed(sql: Sql) -> None:
     assert _why(sql, task_id) == f"It is delayed until {LATER} (start_after)."
 
 
+def test_delayed_by_jitter(sql: Sql, node: Node) -> None:
+    task_id = sql.insert(state_id="DR", command=["true"])
+    sql.change(task_id, state_id="AW")
+    sql.change(task_id, state_id="AC")
+    sql.change(task_id, next_start=NOW, jitter="100 years")
+    node.sync()
+    assert _why(sql, task_id).startswith(f"Its start of {NOW} is delayed until 2")
+    assert _why(sql, task_id).endswith(" (jitter).")
+
+
+def test_it_waits_for_its_schedule(sql: Sql) -> None:
+    task_id = sql.insert(state_id="DR", next_start=LATER)
+    assert _why(sql, task_id) == "It is a draft: set state_id to AW to queue it."
+    sql.change(task_id, shed_clone=True)
+    assert _why(sql, task_id).endswith(f" queue it. Its schedule starts a copy at {LATER}.")
+    sql.change(task_id, shed_clone=False, state_id="AW")
+    sql.change(task_id, state_id="AC")
+    assert _why(sql, task_id).endswith(f"{NOW}. Its schedule starts it at {LATER}.")
+    sql.change(task_id, shed_enabled=False)
+    assert _why(sql, task_id).endswith(f"{NOW}. Its schedule is paused (shed_enabled).")
+
+
 def test_delayed_by_a_failure(sql: Sql, node: Node) -> None:
     task_id = sql.insert(max_attempts=2, retry_delay="1 hour")
     node.claim()
