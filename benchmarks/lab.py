@@ -16,6 +16,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import make_dsn
 
+from pg_tasks.install.migration import install
+
 ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE = 120.0
 T = TypeVar("T")
@@ -56,6 +58,15 @@ class Lab:
         """A connection of a person."""
         connection: Connection = psycopg2.connect(self.dsn)
         connection.autocommit = autocommit
+        return connection
+
+    def create_beside(self, name: str) -> Connection:
+        """Another database with the schema on the same server; a connection to it."""
+        self.ask(f"CREATE DATABASE {name}")
+        dsn = make_dsn(self.dsn, dbname=name)
+        install(dsn)
+        connection: Connection = psycopg2.connect(dsn)
+        connection.autocommit = True
         return connection
 
     def ask(self, statement: str, *values: object) -> Any:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.idle import LOGGED, RENEWAL, watch
 from benchmarks.lab import Lab, NodeProcess, wait_until
-from benchmarks.report import Result, at_least, at_most, say
+from benchmarks.report import Result, at_least, at_most
 
 NAME = "size"
-_RENEWAL = 10.0
-"""Seconds: the default of lease_renewal."""
 
 
 class Memory(NamedTuple):
@@ -22,38 +21,18 @@ class Memory(NamedTuple):
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """A node with as many slots as it is to run processes."""
-    count, seconds = (200, 1.2 * _RENEWAL) if small else (1000, 3.3 * _RENEWAL)
+    count, seconds = (200, 1.2 * RENEWAL) if small else (1000, 3.3 * RENEWAL)
     lab.empty()
-    with lab.node(count, options="-c log_statement=all") as node:
+    with lab.node(count, options=LOGGED) as node:
         time.sleep(1)
         idle = _memory(node)
         yield Result(NAME, "idle: RSS of node and guardian", idle.rss / 1024, "MB", at_most(80))
         yield Result(NAME, "idle: PSS of node and guardian", idle.pss / 1024, "MB")
-        say(f"  watching an idle node for {seconds:.0f} s")
-        yield from _idleness(lab, node, seconds)
+        watched = watch(lab, node, seconds)
+        yield Result(NAME, "idle: share of one core", watched.share * 100, "%", at_most(0.2))
+        yield Result(NAME, "idle: lease renewals", watched.renewals, "")
+        yield Result(NAME, "idle: queries beside the renewals", watched.queries, "", at_most(0))
         yield from _many(lab, node, count, idle)
-
-
-def _idleness(lab: Lab, node: NodeProcess, seconds: float) -> Iterator[Result]:
-    """CPU time of an idle node, and what it asks, by the server's own log of statements."""
-    backend = lab.ask("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pg_tasks %'")
-    size = "SELECT size FROM pg_stat_file(pg_current_logfile())"
-    offset, began = lab.ask(size), time.monotonic()
-    before = _cpu(node)
-    time.sleep(seconds)
-    share = (_cpu(node) - before) / (time.monotonic() - began)
-    said = "SELECT pg_read_file(pg_current_logfile(), %s, 100000000, true)"
-    mine = [
-        line
-        for line in str(lab.ask(said, offset)).splitlines()
-        if f"[{backend}]" in line and "statement:" in line
-    ]
-    # A renewal is the call that hands in a lease duration, the second last argument.
-    renewals = [line for line in mine if "long_task.sync" in line and ", 30.0, " in line]
-    yield Result(NAME, "idle: share of one core", share * 100, "%", at_most(0.2))
-    yield Result(NAME, "idle: lease renewals", len(renewals), "")
-    queries = len(mine) - len(renewals)
-    yield Result(NAME, "idle: queries beside the renewals", queries, "", at_most(0))
 
 
 def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Result]:
@@ -91,9 +70,3 @@ def _memory(node: NodeProcess) -> Memory:
             rss += int(value.split()[0]) if name == "Rss" else 0
             pss += int(value.split()[0]) if name == "Pss" else 0
     return Memory(rss, pss)
-
-
-def _cpu(node: NodeProcess) -> float:
-    """Seconds that both have been on a processor, to the nanosecond."""
-    times = (Path(f"/proc/{pid}/schedstat").read_text().split()[0] for pid in node)
-    return sum(int(time_on_cpu) / 1e9 for time_on_cpu in times)

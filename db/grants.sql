@@ -84,6 +84,7 @@ GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
+  long_task.announce_schedule(bigint, timestamptz),
   long_task.assert_attempt(bigint, integer),
   long_task.run_now(bigint)
 TO long_task_user;

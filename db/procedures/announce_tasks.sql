@@ -17,7 +17,6 @@ BEGIN
       i.worker_id
     FROM inserted AS i
     WHERE i.state_id IN ('AW', 'AD')
-       OR i.next_start IS NOT NULL
   ) AS n;
   RETURN NULL;
 END

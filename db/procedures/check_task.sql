@@ -27,6 +27,8 @@ BEGIN
       WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
       WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
+      WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
+      WHEN NEW.run_scheduled_for IS DISTINCT FROM OLD.run_scheduled_for THEN 'run_scheduled_for'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -97,7 +99,8 @@ EXECUTE FUNCTION long_task.check_task();
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
-  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for
+  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for,
+  run_queued_by, run_scheduled_for
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')

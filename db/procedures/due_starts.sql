@@ -1,6 +1,6 @@
 -- due_starts: decide which starts a schedule that is due makes now, and how it goes on.
 --
--- Called by  fire_schedules
+-- Called by  fire_tasks
 -- Locks      nothing
 -- Raises     LT007 bad schedule
 --
@@ -8,7 +8,7 @@
 -- late (missed_after) is given up, but not one that has waited for the start before it to end.
 --
 -- queue_for   the task itself is queued, for this time of its schedule; null: it is not
--- copies      copies of it are queued, for these times; at most 1 000 at once, the rest is due again at once
+-- copies      copies of it are queued, for these times; at most 20 at once, the rest is due again at once
 -- next_start  when it is due again; null: never
 -- waiting     next_start has come, and waits for the task to end
 CREATE OR REPLACE FUNCTION long_task.due_starts(
@@ -25,7 +25,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
-  v_copies   CONSTANT integer := 1000;
+  v_copies   CONSTANT integer := 20;
   v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
     - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
@@ -65,8 +65,12 @@ BEGIN
       EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
     END LOOP;
   ELSE
-    v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
-    next_start := long_task.next_start_after(p_task, v_starts[1]);
+    v_starts := ARRAY[next_start];
+    next_start := long_task.next_start_after(p_task, next_start);
+    IF next_start <= v_end THEN
+      v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
+      next_start := long_task.next_start_after(p_task, v_starts[1]);
+    END IF;
   END IF;
 
   CASE v_what

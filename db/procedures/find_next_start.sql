@@ -1,4 +1,4 @@
--- find_next_start: find the first start of a schedule that a person has written.
+-- find_next_start: find the first start of a schedule that a person has written, and let the nodes know.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of what a schedule consists of, after the checks
 --            and before move_task, in the order of their names. Their WHEN lets tasks without a schedule, and
@@ -62,6 +62,9 @@ BEGIN
   ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
      OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
     NEW.next_start := long_task.next_start_after(NEW, v_now);
+  END IF;
+  IF NEW.next_start IS NOT NULL AND NEW.shed_enabled THEN
+    PERFORM long_task.announce_schedule(NEW.id, NEW.next_start);
   END IF;
   RETURN NEW;
 END

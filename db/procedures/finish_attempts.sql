@@ -46,8 +46,8 @@ BEGIN
       t.id,
       t.group_id,
       t.state_id AS old_state_id,
-      t.queued_by,
-      t.scheduled_for,
+      COALESCE(t.run_queued_by, t.queued_by) AS started_by,
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END AS scheduled_for,
       t.pinned,
       t.worker_id,
       t.retry_delay,
@@ -103,7 +103,7 @@ BEGIN
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by,
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
       v.scheduled_for
     FROM verdict AS v
     ON CONFLICT (task_id, attempt) DO NOTHING
@@ -112,6 +112,8 @@ BEGIN
     UPDATE long_task.task AS t
     SET
       running_on = NULL,
+      run_queued_by = NULL,
+      run_scheduled_for = NULL,
       state_id = CASE
         WHEN v.again THEN
           CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END

@@ -1,6 +1,6 @@
 -- insert_clones: queue copies of tasks, each as a row of its own that names the row it was copied from.
 --
--- Called by  fire_schedules, run_now
+-- Called by  fire_tasks, run_now
 -- Locks      nothing
 -- Raises     nothing
 --

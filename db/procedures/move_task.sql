@@ -31,6 +31,11 @@ BEGIN
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
+      -- A process that has ended its task, and works on: its history is not that of the next start.
+      IF NEW.running_on IS NOT NULL AND OLD.run_queued_by IS NULL THEN
+        NEW.run_queued_by := OLD.queued_by;
+        NEW.run_scheduled_for := OLD.scheduled_for;
+      END IF;
       NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
       NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
@@ -88,9 +93,6 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
   END IF;
-  IF NEW.next_start IS NOT NULL AND NOT v_by_schedule THEN
-    PERFORM long_task.announce(NEW.group_id, CASE WHEN NEW.pinned THEN NEW.worker_id END);
-  END IF;
   RETURN NEW;
 END
 $$;
@@ -110,8 +112,6 @@ WHEN (
     OR NEW.start_after IS DISTINCT FROM OLD.start_after
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
-    OR NEW.next_start IS DISTINCT FROM OLD.next_start
-    OR NEW.shed_enabled <> OLD.shed_enabled
   )
 )
 EXECUTE FUNCTION long_task.move_task();

@@ -1,6 +1,6 @@
 -- next_start_after: the first start of a task's schedule after a given time.
 --
--- Called by  due_starts, missed_start, find_next_start, schedule_preview
+-- Called by  due_starts, latest_start, find_next_start, schedule_preview
 -- Locks      nothing
 -- Raises     LT007 bad schedule
 --

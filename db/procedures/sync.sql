@@ -42,7 +42,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_batch    CONSTANT integer := 1000;
-  v_fired    CONSTANT integer := 10000;
+  v_due      CONSTANT integer := 200;
   v_group_id integer;
   v_stop     smallint;
   v_again    bigint[];
@@ -86,7 +86,7 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := long_task.fire_schedules(v_fired);
+  v_wake_in := long_task.fire_schedules(v_due);
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;

@@ -64,9 +64,10 @@ BEGIN
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
   END || CASE
-    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%') THEN ''
+    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
     WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    WHEN v_task.state_id = 'DR' THEN ' Its schedule passes over it for as long (shed_clone is false).'
     ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
 END

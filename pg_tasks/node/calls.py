@@ -13,6 +13,9 @@ from pg_tasks.node.lease import Terms
 from pg_tasks.node.watch import Watched
 from pg_tasks.schema_version import SchemaVersion
 
+SCHEDULE_CHANNEL = "long_task_schedule"
+"""Where a start is announced that comes before all others (procedure announce_schedule)."""
+
 
 class Call(NamedTuple):
     """One statement and its values."""
@@ -136,7 +139,8 @@ def _limits(call_timeout: float, *, local: bool) -> Call:
 
 
 def _listening(worker_id: int, group_id: int) -> str:
-    return f'LISTEN "{group_channel(group_id)}"; LISTEN "{worker_channel(worker_id)}"'
+    channels = group_channel(group_id), worker_channel(worker_id), SCHEDULE_CHANNEL
+    return "; ".join(f'LISTEN "{channel}"' for channel in channels)
 
 
 def group_channel(group_id: int) -> str:

@@ -14,8 +14,8 @@ from pg_tasks.node.link import Hints, Link, Phase
 
 logger = logging.getLogger(__name__)
 
-_NOTHING = Hints(group=False, worker=False)
-_EVERYTHING = Hints(group=True, worker=True)
+_NOTHING = Hints()
+_EVERYTHING = Hints(group=True, worker=True, schedule=True)
 
 
 class Ear:
@@ -49,7 +49,9 @@ class Ear:
                 # What happened while nobody listened.
                 return _EVERYTHING
             self._ask(now)
-            return self.link.take_hints(calls.worker_channel(self._worker_id))
+            return self.link.take_hints(
+                calls.worker_channel(self._worker_id), calls.SCHEDULE_CHANNEL
+            )
         except (DatabaseAway, DatabaseRefused, LeaseLost) as error:
             self._away(error, now)
             return _NOTHING

@@ -29,8 +29,9 @@ _PASSING = ("08", "40", "53", "55", "57", "58", "25006")
 class Hints(NamedTuple):
     """Which channels were heard on since they were last asked for. Not what happened there."""
 
-    group: bool
-    worker: bool
+    group: bool = False
+    worker: bool = False
+    schedule: bool = False
 
 
 class Phase(Enum):
@@ -114,12 +115,16 @@ class Link:
             return None
         return self._complete()
 
-    def take_hints(self, worker_channel: str) -> Hints:
+    def take_hints(self, worker_channel: str, schedule_channel: str) -> Hints:
         """What was heard since the last time."""
         assert self._connection is not None
         heard = {notice.channel for notice in self._connection.notifies}
         self._connection.notifies.clear()
-        return Hints(group=bool(heard - {worker_channel}), worker=worker_channel in heard)
+        return Hints(
+            group=bool(heard - {worker_channel, schedule_channel}),
+            worker=worker_channel in heard,
+            schedule=schedule_channel in heard,
+        )
 
     def fileno(self) -> int:
         """The file descriptor to wait for. Only while not CLOSED."""

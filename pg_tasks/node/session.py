@@ -244,7 +244,7 @@ class Session:
 
     def _advance(self, now: float) -> None:
         row = self._link.advance(now)
-        hints = self._link.take_hints(self._worker_channel)
+        hints = self._link.take_hints(self._worker_channel, calls.SCHEDULE_CHANNEL)
         if row is not None:
             self._on_answer(row, now)
         # After the answer, which may be older than what was heard together with it.
@@ -253,7 +253,9 @@ class Session:
     def hear(self, hints: Hints, now: float) -> None:
         """Something has happened that may be this node's business."""
         # Work for the group is nothing to a node without a free slot: it asks when one is free.
-        if hints.worker or (hints.group and self._roster.free and not self._is_leaving):
+        # A schedule is everybody's business.
+        work = hints.group and self._roster.free and not self._is_leaving
+        if hints.worker or hints.schedule or work:
             self._hinted = True
         if hints.worker:
             self._standby.hurry(now)

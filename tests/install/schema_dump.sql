@@ -33,6 +33,30 @@ $$;
 
 COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group, or the node of one worker if a worker is given.';
 
+CREATE FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+  IF NOT EXISTS (
+    SELECT
+    FROM long_task.task AS t
+    WHERE t.next_start <= p_next_start
+      AND t.next_start IS NOT NULL
+      AND t.shed_enabled
+      AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      AND t.id <> p_task_id
+  ) THEN
+    PERFORM pg_notify('long_task_schedule', '');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) IS 'Wake all nodes if a start is the first of all.';
+
 CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -45,7 +69,6 @@ BEGIN
       i.worker_id
     FROM inserted AS i
     WHERE i.state_id IN ('AW', 'AD')
-       OR i.next_start IS NOT NULL
   ) AS n;
   RETURN NULL;
 END
@@ -241,6 +264,8 @@ BEGIN
       WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
       WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
+      WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
+      WHEN NEW.run_scheduled_for IS DISTINCT FROM OLD.run_scheduled_for THEN 'run_scheduled_for'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -807,6 +832,8 @@ CREATE TABLE long_task.task (
     cron_fields long_task.cron_fields,
     shed_waiting boolean,
     scheduled_for timestamp with time zone,
+    run_queued_by text,
+    run_scheduled_for timestamp with time zone,
     CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
     CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
 )
@@ -916,13 +943,17 @@ COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start h
 
 COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
 
+COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
+
+COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
+
 CREATE FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
-  v_copies   CONSTANT integer := 1000;
+  v_copies   CONSTANT integer := 20;
   v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
     - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
@@ -962,8 +993,12 @@ BEGIN
       EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
     END LOOP;
   ELSE
-    v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
-    next_start := long_task.next_start_after(p_task, v_starts[1]);
+    v_starts := ARRAY[next_start];
+    next_start := long_task.next_start_after(p_task, next_start);
+    IF next_start <= v_end THEN
+      v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
+      next_start := long_task.next_start_after(p_task, v_starts[1]);
+    END IF;
   END IF;
 
   CASE v_what
@@ -1137,6 +1172,9 @@ BEGIN
      OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
     NEW.next_start := long_task.next_start_after(NEW, v_now);
   END IF;
+  IF NEW.next_start IS NOT NULL AND NEW.shed_enabled THEN
+    PERFORM long_task.announce_schedule(NEW.id, NEW.next_start);
+  END IF;
   RETURN NEW;
 END
 $$;
@@ -1168,8 +1206,8 @@ BEGIN
       t.id,
       t.group_id,
       t.state_id AS old_state_id,
-      t.queued_by,
-      t.scheduled_for,
+      COALESCE(t.run_queued_by, t.queued_by) AS started_by,
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END AS scheduled_for,
       t.pinned,
       t.worker_id,
       t.retry_delay,
@@ -1225,7 +1263,7 @@ BEGIN
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.queued_by,
+      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
       v.scheduled_for
     FROM verdict AS v
     ON CONFLICT (task_id, attempt) DO NOTHING
@@ -1234,6 +1272,8 @@ BEGIN
     UPDATE long_task.task AS t
     SET
       running_on = NULL,
+      run_queued_by = NULL,
+      run_scheduled_for = NULL,
       state_id = CASE
         WHEN v.again THEN
           CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
@@ -1339,17 +1379,15 @@ CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS double precisi
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_pause  CONSTANT double precision := 0.2;
-  v_now    timestamptz := long_task.clock();
-  v_due    timestamptz;
-  v_fired  boolean := false;
-  v_ids    bigint[];
-  v_clones bigint[];
-  v_starts timestamptz[];
+  v_pause   CONSTANT double precision := 0.2;
+  v_enough  CONSTANT interval := interval '500 milliseconds';
+  v_begun   timestamptz := clock_timestamp(); -- a duration, not a time
+  v_now     timestamptz := long_task.clock();
+  v_due     timestamptz;
+  v_ids     bigint[];
+  v_id      bigint;
 BEGIN
   LOOP
     v_due := (
@@ -1361,7 +1399,7 @@ BEGIN
       ORDER BY t.next_start
       LIMIT 1
     );
-    EXIT WHEN v_fired OR v_due > v_now OR v_due IS NULL;
+    EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
       SELECT t.id
       FROM long_task.task AS t
@@ -1376,43 +1414,76 @@ BEGIN
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
     END IF;
-
-    -- 'due' tells the triggers that a schedule writes this; it is never stored.
-    WITH fired AS (
-      UPDATE long_task.task AS t
-      SET
-        queued_by = 'due',
-        state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
-        worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
-        start_after = CASE
-          WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
-          ELSE GREATEST(t.start_after, v_now + random() * t.jitter)
-        END,
-        scheduled_for = COALESCE(d.queue_for, t.scheduled_for),
-        next_start = d.next_start,
-        shed_waiting = d.waiting
-      FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
-      JOIN long_task.task AS s ON s.id = i.id
-      CROSS JOIN LATERAL long_task.due_starts(s, v_now) AS d
-      WHERE t.id = s.id
-      RETURNING t.id, i.place, d.copies
-    )
-    SELECT array_agg(f.id ORDER BY f.place, c.place), array_agg(c.start ORDER BY f.place, c.place)
-    INTO v_clones, v_starts
-    FROM fired AS f
-    CROSS JOIN LATERAL unnest(f.copies) WITH ORDINALITY AS c(start, place);
-    IF v_clones IS NOT NULL THEN
-      PERFORM long_task.insert_clones(v_clones, v_starts, 'schedule');
-    END IF;
-    v_fired := true;
+    BEGIN
+      PERFORM long_task.fire_tasks(v_ids, v_now);
+    EXCEPTION
+      WHEN OTHERS THEN
+        FOREACH v_id IN ARRAY v_ids LOOP
+          BEGIN
+            PERFORM long_task.fire_tasks(ARRAY[v_id], v_now);
+          EXCEPTION
+            WHEN OTHERS THEN
+              UPDATE long_task.task AS t
+              SET
+                queued_by = 'due',
+                shed_enabled = false,
+                error = 'schedule paused: ' || SQLERRM
+              WHERE t.id = v_id;
+          END;
+        END LOOP;
+    END;
     v_now := long_task.clock();
   END LOOP;
-  -- What is due still is more than one call should take on.
   RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.fire_schedules(p_limit integer) IS 'Start up to so many tasks that are due by schedule, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
+COMMENT ON FUNCTION long_task.fire_schedules(p_limit integer) IS 'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
+
+CREATE FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_copied bigint[];
+  v_starts timestamptz[];
+BEGIN
+  -- 'due' tells the triggers that a schedule writes this; it is never stored.
+  WITH fired AS (
+    UPDATE long_task.task AS t
+    SET
+      queued_by = 'due',
+      state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
+      worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      start_after = CASE
+        WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
+        ELSE GREATEST(t.start_after, p_now + random() * t.jitter)
+      END,
+      scheduled_for = COALESCE(d.queue_for, t.scheduled_for),
+      next_start = d.next_start,
+      shed_waiting = d.waiting
+    FROM unnest(p_ids) WITH ORDINALITY AS i(id, place)
+    JOIN long_task.task AS s ON s.id = i.id
+    CROSS JOIN LATERAL long_task.due_starts(s, p_now) AS d
+    WHERE t.id = s.id
+    RETURNING t.id, i.place, d.copies
+  )
+  SELECT array_agg(f.id ORDER BY f.place, c.place), array_agg(c.start ORDER BY f.place, c.place)
+  INTO v_copied, v_starts
+  FROM fired AS f
+  CROSS JOIN LATERAL unnest(f.copies) WITH ORDINALITY AS c(start, place);
+  IF v_copied IS NOT NULL THEN
+    PERFORM long_task.insert_clones(v_copied, v_starts, 'schedule');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) IS 'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -1472,14 +1543,18 @@ BEGIN
     INSERT INTO long_task.deleted_attempt (
       task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
     )
-    VALUES (OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, OLD.queued_by,
-      OLD.scheduled_for);
+    VALUES (
+      OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, COALESCE(OLD.run_queued_by, OLD.queued_by),
+      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END
+    );
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
     INSERT INTO long_task.deleted_attempt (
       task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
     )
-    SELECT t.id, t.attempt, t.group_id, t.running_on, t.started, t.queued_by, t.scheduled_for
+    SELECT
+      t.id, t.attempt, t.group_id, t.running_on, t.started, COALESCE(t.run_queued_by, t.queued_by),
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)
@@ -1768,6 +1843,11 @@ BEGIN
     WHEN NEW.state_id = OLD.state_id THEN
       NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('DR', 'CS', 'CF', 'CC') THEN
+      -- A process that has ended its task, and works on: its history is not that of the next start.
+      IF NEW.running_on IS NOT NULL AND OLD.run_queued_by IS NULL THEN
+        NEW.run_queued_by := OLD.queued_by;
+        NEW.run_scheduled_for := OLD.scheduled_for;
+      END IF;
       NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
       NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
@@ -1824,9 +1904,6 @@ BEGIN
     IF NEW.running_on IS NOT NULL THEN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
-  END IF;
-  IF NEW.next_start IS NOT NULL AND NOT v_by_schedule THEN
-    PERFORM long_task.announce(NEW.group_id, CASE WHEN NEW.pinned THEN NEW.worker_id END);
   END IF;
   RETURN NEW;
 END
@@ -2448,7 +2525,7 @@ CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection
     AS $$
 DECLARE
   v_batch    CONSTANT integer := 1000;
-  v_fired    CONSTANT integer := 10000;
+  v_due      CONSTANT integer := 200;
   v_group_id integer;
   v_stop     smallint;
   v_again    bigint[];
@@ -2492,7 +2569,7 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := long_task.fire_schedules(v_fired);
+  v_wake_in := long_task.fire_schedules(v_due);
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -2613,9 +2690,10 @@ BEGIN
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
   END || CASE
-    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%') THEN ''
+    WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
     WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    WHEN v_task.state_id = 'DR' THEN ' Its schedule passes over it for as long (shed_clone is false).'
     ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
 END
@@ -3406,7 +3484,7 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_input();
 
@@ -3434,7 +3512,7 @@ CREATE TRIGGER keep_ids_unique AFTER TRUNCATE ON long_task.task FOR EACH STATEME
 
 CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.next_start IS DISTINCT FROM old.next_start) OR (new.shed_enabled <> old.shed_enabled)))) EXECUTE FUNCTION long_task.move_task();
+CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id)))) EXECUTE FUNCTION long_task.move_task();
 
 GRANT USAGE ON SCHEMA long_task TO long_task_reader;
 GRANT USAGE ON SCHEMA long_task TO long_task_user;
@@ -3442,6 +3520,9 @@ GRANT USAGE ON SCHEMA long_task TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
 
@@ -3565,6 +3646,8 @@ REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 

@@ -14,6 +14,7 @@ from pg_tasks.node.link import Hints, Link, Phase
 from tests.servers import Database
 from tests.waiting import wait_until
 
+SCHEDULE = "a_channel_for_schedules"
 WORKER = "long_task_worker_1"
 GROUP = "long_task_group_0"
 
@@ -24,7 +25,7 @@ def link(database: Database) -> Iterator[Link]:
     opened = Link(database.dsn, "a test", 10, 10)
     opened.open(boottime())
     wait_until(lambda: advance(opened) or opened.phase is Phase.READY)
-    ask(opened, f'LISTEN "{WORKER}"; LISTEN "{GROUP}"; SELECT 1')
+    ask(opened, f'LISTEN "{WORKER}"; LISTEN "{GROUP}"; LISTEN "{SCHEDULE}"; SELECT 1')
     yield opened
     opened.close()
 
@@ -67,7 +68,7 @@ def test_texts_travel_in_utf8_whatever_anybody_has_set(
 
 def test_a_notification_is_heard_on_an_idle_connection(link: Link, database: Database) -> None:
     database.connect().cursor().execute(f'NOTIFY "{GROUP}"')
-    wait_until(lambda: advance(link) or link.take_hints(WORKER) == Hints(group=True, worker=False))
+    wait_until(lambda: advance(link) or link.take_hints(WORKER, SCHEDULE) == Hints(group=True))
 
 
 def test_a_notification_that_comes_together_with_an_answer_is_heard_with_it(
@@ -79,13 +80,18 @@ def test_a_notification_that_comes_together_with_an_answer_is_heard_with_it(
     wait_until(lambda: WORKER.encode() in unread(link), describe="the notification")
     # The first of the two only finds out that everything was sent.
     assert (link.advance(boottime()) or link.advance(boottime())) == (17,)
-    assert link.take_hints(WORKER) == Hints(group=False, worker=True)
+    assert link.take_hints(WORKER, SCHEDULE) == Hints(worker=True)
+
+
+def test_a_schedule_is_told_from_work_for_the_group(link: Link) -> None:
+    ask(link, f"SELECT pg_notify('{SCHEDULE}', '')")
+    assert link.take_hints(WORKER, SCHEDULE) == Hints(schedule=True)
 
 
 def test_what_was_heard_is_told_once(link: Link, database: Database) -> None:
     ask(link, f"SELECT pg_notify('{GROUP}', '')")
-    assert link.take_hints(WORKER).group
-    assert link.take_hints(WORKER) == Hints(group=False, worker=False)
+    assert link.take_hints(WORKER, SCHEDULE).group
+    assert link.take_hints(WORKER, SCHEDULE) == Hints()
 
 
 def test_an_answer_that_takes_too_long_ends_the_connection(link: Link) -> None:

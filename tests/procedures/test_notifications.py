@@ -7,7 +7,7 @@ from tests.servers import Clock, Database, Server
 
 
 class Ear:
-    """Hears what is notified to the channels of two groups and two workers."""
+    """Hears what is notified to the channels of some groups and workers, and of schedules."""
 
     def __init__(self, database: Database) -> None:
         self._connection = database.connect()
@@ -15,6 +15,7 @@ class Ear:
             for kind in ("group", "worker"):
                 for number in (0, 1, 5):
                     cursor.execute(f"LISTEN long_task_{kind}_{number}")
+            cursor.execute("LISTEN long_task_schedule")
 
     def heard(self) -> set[str]:
         """The channels that were notified since the last time."""
@@ -45,8 +46,6 @@ def test_an_insert_wakes_those_who_may_run_it(person: Sql, ear: Ear) -> None:
     person.insert(worker_id=1, group_id=5)
     assert ear.heard() == {"worker_1"}
     person.insert(start_after="2100-01-01")
-    assert ear.heard() == {"group_0"}
-    person.insert(state_id="DR", next_start="2100-01-01")
     assert ear.heard() == {"group_0"}
     person.run(
         "INSERT INTO long_task.task (state_id, command, group_id, worker_id) VALUES"
@@ -83,14 +82,36 @@ def test_queueing_wakes_those_who_may_run_it(person: Sql, ear: Ear) -> None:
     assert ear.heard() == {"group_0"}
 
 
-def test_a_schedule_wakes_the_group(person: Sql, ear: Ear) -> None:
-    task_id = person.insert(state_id="DR", group_id=5)
-    person.change(task_id, next_start="2100-01-01")
-    assert ear.heard() == {"group_5"}
-    person.change(task_id, shed_enabled=False)
-    assert ear.heard() == {"group_5"}
-    person.change(task_id, next_start=None)
+def test_a_schedule_wakes_all_nodes_if_its_start_is_the_first_of_all(person: Sql, ear: Ear) -> None:
+    first = person.insert(state_id="DR", next_start="2100-01-01")
+    assert ear.heard() == {"schedule"}
+    later = person.insert(state_id="DR", next_start="2100-01-02", group_id=5)
+    same = person.insert(state_id="DR", next_start="2100-01-01")
     assert ear.heard() == set()
+    person.change(later, next_start="2099-01-01")
+    assert ear.heard() == {"schedule"}
+    person.change(later, shed_enabled=False)
+    person.change(first, next_start="2099-06-01", shed_enabled=False)
+    assert ear.heard() == set()
+    person.change(first, shed_enabled=True)
+    assert ear.heard() == {"schedule"}
+    person.change(same, priority=3, name="n", group_id=5)
+    person.change(first, next_start=None)
+    assert ear.heard() == set()
+    person.change(same, cron="@hourly")
+    assert ear.heard() == {"schedule"}
+
+
+def test_a_start_that_has_come_wakes_those_who_may_run_it_and_no_others(
+    person: Sql, ear: Ear
+) -> None:
+    task_id = person.insert(group_id=5)
+    person.change(task_id, state_id="AC")
+    person.change(task_id, next_start="2020-01-01")
+    person.insert(group_id=1, state_id="DR", next_start="2020-01-01", shed_clone=True)
+    ear.heard()
+    person.value("SELECT long_task.fire_schedules(100)")
+    assert ear.heard() == {"group_5", "group_1"}
 
 
 @pytest.mark.parametrize("state", ["AC", "AS", "CS", "CF"])

@@ -25,7 +25,9 @@ CALLABLE = {
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip
-CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt", "run_now"}
+CALLABLE[USER] = CALLABLE[READER] | {
+    "announce", "announce_schedule", "assert_attempt", "run_now",
+}  # fmt: skip
 
 
 @pytest.fixture(params=[USER, READER, NODE])

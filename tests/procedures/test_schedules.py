@@ -225,3 +225,39 @@ def test_a_start_that_is_skipped_leaves_no_trace(sql: Sql, node: Node) -> None:
         node.sync(free=0)
         assert sql.look(task_id, "queued_by") == "person"
         assert _seconds_to_next_start(sql, task_id) == 3600
+
+
+def test_a_schedule_that_cannot_be_evaluated_is_paused_and_disturbs_no_other(
+    sql: Sql, node: Node
+) -> None:
+    lost, good = _completed(sql, node), _completed(sql, node)
+    copied = sql.insert(state_id="DR", shed_clone=True, next_start=NOW, name="bad")
+    sql.force(lost, time_zone="Gone/Away", next_start=NOW, shed_period_id="DAY")
+    sql.change(good, next_start=NOW)
+    sql.run("ALTER TABLE long_task.task ADD CHECK (name <> 'bad' OR state_id = 'DR')")
+    assert node.claim() == [good]
+    for task_id in (lost, copied):
+        enabled, error, state = sql.look(task_id, "shed_enabled, error, state_id")
+        assert not enabled
+        assert error.startswith("schedule paused: ")
+        assert state in ("CS", "DR")
+    assert sql.look(lost, "error").endswith('time zone "Gone/Away" not recognized')
+    assert sql.look(lost, "queued_by") == "person"
+    assert node.sync().wake_in is None
+
+
+def test_many_that_are_due_are_fired_in_the_order_of_their_times(
+    sql: Sql, node: Node, stopped: Clock
+) -> None:
+    sql.run(
+        "INSERT INTO long_task.task (command, state_id, next_start, shed_clone)"
+        " SELECT '{true}', 'DR', long_task.clock() + n % 1777 * interval '1 ms', true"
+        " FROM generate_series(1, 3000) AS n"
+    )
+    stopped.advance(2)
+    node.sync(free=0)
+    assert sql.value("SELECT count(*) FROM long_task.task WHERE state_id = 'AW'") == 3000
+    times = sql.values(
+        "SELECT scheduled_for FROM long_task.task WHERE state_id = 'AW' ORDER BY ready_seq"
+    )
+    assert times == sorted(times)

@@ -48,7 +48,7 @@ def test_delayed_by_jitter(sql: Sql, node: Node) -> None:
 
 def test_it_waits_for_its_schedule(sql: Sql) -> None:
     task_id = sql.insert(state_id="DR", next_start=LATER)
-    assert _why(sql, task_id) == "It is a draft: set state_id to AW to queue it."
+    assert _why(sql, task_id).endswith(" passes over it for as long (shed_clone is false).")
     sql.change(task_id, shed_clone=True)
     assert _why(sql, task_id).endswith(f" queue it. Its schedule starts a copy at {LATER}.")
     sql.change(task_id, shed_clone=False, state_id="AW")

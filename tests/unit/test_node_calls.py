@@ -123,3 +123,4 @@ def test_a_node_listens_to_its_group_and_to_its_worker() -> None:
     sql = calls.greet(4, -2, 10.0).sql
     assert f'LISTEN "{calls.group_channel(-2)}"' in sql
     assert f'LISTEN "{calls.worker_channel(4)}"' in sql
+    assert f'LISTEN "{calls.SCHEDULE_CHANNEL}"' in sql

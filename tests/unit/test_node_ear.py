@@ -10,7 +10,7 @@ from pg_tasks.node.calls import Call, Row
 from pg_tasks.node.ear import Ear
 from pg_tasks.node.link import Hints, Link, Phase
 
-NOTHING = Hints(group=False, worker=False)
+NOTHING = Hints()
 
 
 class PlayedLink:
@@ -38,7 +38,7 @@ class PlayedLink:
         self.phase, self.deadline = Phase.READY, None
         return answer
 
-    def take_hints(self, worker_channel: str) -> Hints:
+    def take_hints(self, worker_channel: str, schedule_channel: str) -> Hints:
         heard, self.heard = self.heard, NOTHING
         return heard
 
@@ -58,9 +58,11 @@ def test_it_connects_listens_and_hears(link: PlayedLink, ear: Ear) -> None:
     assert ear.advance(100.1) == NOTHING
     assert [call.sql[:6] for call in link.asked] == ["LISTEN"]
     link.answer = (True,)
-    assert ear.advance(100.2) == Hints(group=True, worker=True), "nobody listened until now"
-    link.heard = Hints(group=True, worker=False)
-    assert ear.advance(100.3) == Hints(group=True, worker=False)
+    assert ear.advance(100.2) == Hints(group=True, worker=True, schedule=True), (
+        "nobody listened until now"
+    )
+    link.heard = Hints(group=True)
+    assert ear.advance(100.3) == Hints(group=True)
     assert ear.wake_at() is None
     assert len(link.asked) == 1
 

@@ -31,7 +31,7 @@ class PlayedLink:
         self.has_untried_host = False
         self.database = "played"
         self.asked: list[Call] = []
-        self.heard = Hints(group=False, worker=False)
+        self.heard = Hints()
         self.answer: Row | PgTasksError | None = None
 
     def open(self, now: float) -> None:
@@ -49,8 +49,8 @@ class PlayedLink:
         self.phase = Phase.READY
         return answer
 
-    def take_hints(self, worker_channel: str) -> Hints:
-        heard, self.heard = self.heard, Hints(group=False, worker=False)
+    def take_hints(self, worker_channel: str, schedule_channel: str) -> Hints:
+        heard, self.heard = self.heard, Hints()
         return heard
 
 
@@ -106,9 +106,9 @@ class Played:
         }
         self.answer(({**empty, **parts},))
 
-    def hear(self, *, group: bool = False, worker: bool = False) -> None:
+    def hear(self, *, group: bool = False, worker: bool = False, schedule: bool = False) -> None:
         """A notification on an idle connection."""
-        self.link.heard = Hints(group, worker)
+        self.link.heard = Hints(group, worker, schedule)
         self.session.advance(self.now)
 
     def sent(self) -> list[Any]:
@@ -122,6 +122,7 @@ def order(task_id: int, attempt: int = 1) -> dict[str, object]:
     return {
         "task_id": task_id, "attempt": attempt, "group_id": 0, "command": ["true"], "cwd": None,
         "env": None, "params": None, "stdin": None, "timeout": None, "kill_grace": None,
+        "scheduled_for": None,
     }  # fmt: skip
 
 
@@ -218,6 +219,14 @@ def test_news_of_the_group_are_nothing_to_a_node_without_a_free_slot(serving: Pl
     serving.hear(group=True)
     assert serving.turn() is None
     serving.hear(worker=True)
+    ask(serving, "sync")
+
+
+def test_a_schedule_is_the_business_of_a_node_without_a_free_slot(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(1), order(2)])
+    serving.hear(schedule=True)
     ask(serving, "sync")
 
 
@@ -359,7 +368,7 @@ def test_a_node_that_stands_by_asks_at_once_when_the_worker_is_announced(played:
 
 def test_news_that_came_together_with_a_refusal_are_not_lost(played: Played) -> None:
     connect(played)
-    played.link.heard = Hints(group=False, worker=True)
+    played.link.heard = Hints(worker=True)
     played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
     ask(played, "lock_worker")
 
