@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.servers import Clock, Database, Server, Servers
+from tests.servers import Clock, Database, Server, Servers, find_versions
 
 _ON_BOTH = Path(__file__).parent / "procedures"
 """What is in SQL has to work on the oldest PostgreSQL as well as on the newest."""
@@ -66,3 +66,20 @@ def database(server: Server) -> Iterator[Database]:
     yield made
     made.close()
     server.drop(made.name)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """A server that tests may stop, beside the one of all others."""
+    made = Server(find_versions().newest)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_database(own_server: Server) -> Iterator[Database]:
+    """A database on the server that tests may stop."""
+    made = own_server.create_database()
+    yield made
+    made.close()
+    own_server.drop(made.name)

@@ -5,15 +5,18 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
 from pg_tasks.install.embedded import EmbeddedServer
-from pg_tasks.install.postgres_programs import wheel_bin_dir
+from pg_tasks.install.postgres_programs import programs_for, wheel_bin_dir
 from tests.changelog import apply_changelog
+
+StopMode = Literal["fast", "immediate"]
+"""``immediate`` is a crash, after which the server recovers."""
 
 _SETTINGS = {
     "fsync": "off",
@@ -108,6 +111,14 @@ class Database:
         """Closes all connections that it opened."""
         for connection in self._opened:
             connection.close()
+
+
+def control(server: EmbeddedServer, *words: str) -> None:
+    """Runs pg_ctl on the server's cluster, and waits for what it does."""
+    cluster = str(server.data_dir / "postgresql")
+    log = ["-l", str(server.log)] if words[0] in ("start", "restart") else []
+    programs = programs_for(server.bin_dir, server.data_dir)
+    programs.run("pg_ctl", *words, "-D", cluster, "-w", *log)
 
 
 class Server:

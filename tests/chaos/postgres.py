@@ -1,30 +1,19 @@
 """Servers that may be stopped: one that is started again, and a pair of which one is promoted."""
 
 import shutil
-from typing import Literal
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from pg_tasks.install.embedded import EmbeddedServer
 from pg_tasks.install.postgres_programs import programs_for
-from tests.servers import Database, Server, find_versions
+from tests.servers import Database, Server, StopMode, control, find_versions
 from tests.waiting import wait_until
-
-Mode = Literal["fast", "immediate"]
 
 UNIX_ONLY = {"listen_addresses": ""}
 """Without a TCP port nobody can take it while the server is down."""
 
 
-def control(server: EmbeddedServer, *words: str) -> None:
-    """Runs pg_ctl on the server's cluster, and waits for what it does."""
-    cluster = str(server.data_dir / "postgresql")
-    log = ["-l", str(server.log)] if words[0] in ("start", "restart") else []
-    programs = programs_for(server.bin_dir, server.data_dir)
-    programs.run("pg_ctl", *words, "-D", cluster, "-w", *log)
-
-
-def restart(server: EmbeddedServer, mode: Mode) -> None:
+def restart(server: EmbeddedServer, mode: StopMode) -> None:
     """Stops it and starts it again; ``immediate`` is a crash, after which it recovers."""
     control(server, "restart", "-m", mode)
 

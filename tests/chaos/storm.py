@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos.member import Member
-from tests.chaos.postgres import Mode, restart
+from tests.chaos.postgres import restart
 from tests.chaos.witnesses import Witnesses
-from tests.servers import Database, Server
+from tests.servers import Database, Server, StopMode
 from tests.waiting import wait_until
 
 _SETTLE_LIMIT = 120.0
@@ -254,7 +254,7 @@ class Storm:
         self._restart_server("immediate")
         return True
 
-    def _restart_server(self, mode: Mode) -> None:
+    def _restart_server(self, mode: StopMode) -> None:
         restart(self._server.embedded, mode)
         self._witnesses.tasks.reconnect()
 

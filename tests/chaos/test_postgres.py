@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.postgres import UNIX_ONLY, Mode, Pair, restart
+from tests.chaos.postgres import UNIX_ONLY, Pair, restart
 from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
 from tests.node.running_node import RunningNode
-from tests.servers import Database, Server, find_versions
+from tests.servers import Database, Server, StopMode, find_versions
 from tests.waiting import wait_until
 
 LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
@@ -22,14 +22,6 @@ def own_server() -> Iterator[Server]:
     made = Server(find_versions().newest, UNIX_ONLY)
     yield made
     made.close()
-
-
-@pytest.fixture
-def own_database(own_server: Server) -> Iterator[Database]:
-    made = own_server.create_database()
-    yield made
-    made.close()
-    own_server.drop(made.name)
 
 
 @pytest.fixture
@@ -71,7 +63,7 @@ def check_that_nothing_was_lost(
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_restart_within_the_lease_kills_nothing_and_loses_nothing(
-    own_server: Server, own_database: Database, tmp_path: Path, mode: Mode
+    own_server: Server, own_database: Database, tmp_path: Path, mode: StopMode
 ) -> None:
     check_that_nothing_was_lost(
         own_database, tmp_path, lambda: restart(own_server.embedded, mode), times=2

@@ -58,3 +58,17 @@ def start_node(launch: StartNode) -> StartNode:
 def node(start_node: StartNode) -> RunningNode:
     """A node with four slots."""
     return start_node()
+
+
+@pytest.fixture
+def own_tasks(own_database: Database) -> Tasks:
+    """The tasks on the server that may be stopped."""
+    return Tasks(own_database)
+
+
+@pytest.fixture
+def own_node(own_database: Database, tmp_path: Path) -> Iterator[RunningNode]:
+    """A node on the server that may be stopped."""
+    started = RunningNode(own_database, tmp_path, (1, 0, 8)).serves()
+    yield started
+    started.close()

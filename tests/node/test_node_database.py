@@ -4,62 +4,24 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from pg_tasks.install.postgres_programs import programs_for
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE, RunningNode
 from tests.node.tasks import Tasks, program, shell
-from tests.servers import Database, Server, find_versions
+from tests.servers import Database, Server, control
 from tests.waiting import wait_until
 
 HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
 """A lease whose renewal cannot be what made something happen."""
 
 
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that tests may stop, beside the one of all others."""
-    made = Server(find_versions().newest)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def own_database(own_server: Server) -> Iterator[Database]:
-    made = own_server.create_database()
-    yield made
-    made.close()
-    own_server.drop(made.name)
-
-
-@pytest.fixture
-def own_tasks(own_database: Database) -> Tasks:
-    return Tasks(own_database)
-
-
-@pytest.fixture
-def own_node(own_database: Database, tmp_path: Path) -> Iterator[RunningNode]:
-    """A node on the server that may be stopped."""
-    started = RunningNode(own_database, tmp_path, (1, 0, 8)).serves()
-    yield started
-    started.close()
-
-
 def start_again(server: Server, tasks: Tasks) -> None:
     server.embedded.start()
     tasks.reconnect()
-
-
-def crash(server: Server) -> None:
-    """Stops the server as a crash would; what was committed is there when it starts again."""
-    programs = programs_for(server.embedded.bin_dir, server.embedded.data_dir)
-    cluster = str(server.embedded.data_dir / "postgresql")
-    programs.run("pg_ctl", "stop", "-D", cluster, "-m", "immediate", "-w")
 
 
 def end_connections(tasks: Tasks) -> int:
@@ -87,7 +49,7 @@ def test_a_crash_of_the_server_costs_no_task_and_no_end(
     ids = own_tasks.add_many([program("witness", tmp_path, 0.05)] * 100)
     wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) > 20, describe="some to run")
     for _ in range(2):
-        crash(own_server)
+        control(own_server.embedded, "stop", "-m", "immediate")
         start_again(own_server, own_tasks)
     rows = own_tasks.all_ended()
     assert {row.state_id for row in rows} == {"CS"}
@@ -104,7 +66,7 @@ def test_a_task_that_ends_while_the_database_is_away_is_reported_later_as_it_was
         )
     )
     (process,) = wait_until(lambda: [one for one in own_node.tasks() if one.name() == "sh"])
-    crash(own_server)
+    control(own_server.embedded, "stop", "-m", "immediate")
     own_node.says("event=database_away")
     (own_node.root / "go").touch()
     wait_until(lambda: not process.is_running(), describe="the end of the process")
@@ -120,7 +82,7 @@ def test_what_was_cancelled_while_the_node_was_cut_off_is_killed_when_it_is_back
 ) -> None:
     task = own_tasks.add(["sleep", "1000"])
     wait_until(own_node.tasks)
-    crash(own_server)
+    control(own_server.embedded, "stop", "-m", "immediate")
     start_again(own_server, own_tasks)
     own_tasks.set(task, state_id="AC")
     assert own_tasks.ended(task).state_id == "CC"

@@ -2,18 +2,15 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from pg_tasks.install.postgres_programs import programs_for
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE, RunningNode
 from tests.node.schedules import SECOND, add_ended, clone_starts, series, soon, starts, wait_for
 from tests.node.tasks import Tasks, shell
-from tests.servers import Database, Server, find_versions
+from tests.servers import Server, StopMode, control
 from tests.waiting import wait_until
 
 LONG_LEASE: dict[str, object] = {
@@ -24,35 +21,6 @@ LONG_LEASE: dict[str, object] = {
 """Nobody waits for the end of this one: who serves after all has a proof, and asks often."""
 HANGS_ONCE = shell('test "$PG_TASKS_ATTEMPT" != 1 || exec sleep 1000')
 MINUTES = timedelta(minutes=10)
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that tests may stop, beside the one of all others."""
-    made = Server(find_versions().newest)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def own_database(own_server: Server) -> Iterator[Database]:
-    made = own_server.create_database()
-    yield made
-    made.close()
-    own_server.drop(made.name)
-
-
-@pytest.fixture
-def own_tasks(own_database: Database) -> Tasks:
-    return Tasks(own_database)
-
-
-@pytest.fixture
-def own_node(own_database: Database, tmp_path: Path) -> Iterator[RunningNode]:
-    """A node on the server that may be stopped."""
-    started = RunningNode(own_database, tmp_path, (1, 0, 8)).serves()
-    yield started
-    started.close()
 
 
 def schedule_each_second(tasks: Tasks, task: int, **columns: object) -> datetime:
@@ -137,16 +105,14 @@ def test_more_missed_starts_than_a_call_can_make_keep_a_node_from_nothing(
     assert "event=database_away" not in node.log()
 
 
-@pytest.mark.parametrize("crash", ["fast", "immediate"])
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_no_start_is_missed_or_doubled_because_the_database_was_away(
-    own_server: Server, own_node: RunningNode, own_tasks: Tasks, crash: str
+    own_server: Server, own_node: RunningNode, own_tasks: Tasks, mode: StopMode
 ) -> None:
     task, template = add_ended(own_tasks, ["true"]), add_template(own_tasks)
     first, other = (schedule_each_second(own_tasks, one) for one in (task, template))
     wait_until(lambda: starts(own_tasks, task) and clone_starts(own_tasks, template))
-    data = own_server.embedded.data_dir
-    programs = programs_for(own_server.embedded.bin_dir, data)
-    programs.run("pg_ctl", "stop", "-D", str(data / "postgresql"), "-m", crash, "-w")
+    control(own_server.embedded, "stop", "-m", mode)
     own_node.says("event=database_away")
     own_server.embedded.start()
     own_tasks.reconnect()
