@@ -15,6 +15,9 @@ from tests.servers import Database, Server, StopMode
 from tests.waiting import wait_until
 
 _SETTLE_LIMIT = 120.0
+_TEMPLATES = 3
+_STARTS = 40
+"""Of each template, by its schedule, while the storm rages."""
 
 
 class Weather(NamedTuple):
@@ -79,6 +82,7 @@ class Storm:
 
     def _rage(self, begun: float) -> None:
         weather = self._weather
+        self._schedule()
         next_fault = begun + weather.pause
         while (now := time.monotonic()) < begun + weather.seconds:
             self._cure(now)
@@ -95,6 +99,12 @@ class Storm:
         self._cure(float("inf"))
         self._queue(self._weather.tasks)
         self._sql("UPDATE long_task.worker SET stop = 0 WHERE stop <> 0")
+        wait_until(
+            lambda: self._sql("SELECT id FROM long_task.task WHERE next_start IS NOT NULL"),
+            lambda rows: not rows,
+            describe="every schedule to end",
+            limit=_SETTLE_LIMIT,
+        )
 
         def is_over() -> list[Any]:
             for member in self._members:
@@ -118,10 +128,14 @@ class Storm:
             list(self._cancelled),
         )
         assert wrong.count == 0, f"{wrong.count} tasks were cancelled and did not end so"
-        (there,) = self._sql("SELECT count(*) FROM long_task.task")
-        assert there.count == self._queued
+        tasks = self._count(
+            "SELECT state_id AS what, count(*) FROM long_task.task"
+            " WHERE state_id <> 'DR' AND shed_parent_id IS NULL GROUP BY 1"
+        )
+        assert tasks.total() == self._queued
+        self._judge_schedules()
         return Outcome(
-            self._count("SELECT state_id AS what, count(*) FROM long_task.task GROUP BY 1"),
+            tasks,
             self._count(
                 "SELECT COALESCE(regexp_replace(error, ' (after|[0-9]).*', ''), 'done') AS what,"
                 " count(*) FROM long_task.task_run GROUP BY 1"
@@ -129,6 +143,36 @@ class Storm:
             self._faults,
             self._count("SELECT kind AS what, count(*) FROM long_task.worker_event GROUP BY 1"),
             time.monotonic() - begun,
+        )
+
+    def _schedule(self) -> None:
+        """Templates whose every start is a copy, until the storm is over."""
+        for _ in range(_TEMPLATES):
+            template = self._witnesses.add(0.05, state_id="DR", shed_clone=True)
+            self._sql(
+                "UPDATE long_task.task SET next_start = now() + '1 s', missed = 'run each',"
+                " shed_period_id = 'SEC', shed_period_count = GREATEST(1, %s::integer),"
+                " until = now() + %s * interval '1 s' WHERE id = %s",
+                self._weather.seconds / _STARTS,
+                self._weather.seconds,
+                template,
+            )
+
+    def _judge_schedules(self) -> None:
+        """Each start was made once, by whichever node, and none was left out."""
+        wrong = self._sql(
+            "SELECT p.id, s.start, count(c.id) FROM long_task.task AS p"
+            " CROSS JOIN generate_series("
+            "p.shed_anchor, p.until, p.shed_period_count * interval '1 s') AS s (start)"
+            " FULL JOIN long_task.task AS c"
+            " ON c.shed_parent_id = p.id AND c.scheduled_for = s.start"
+            " WHERE p.shed_clone OR c.shed_parent_id IS NOT NULL"
+            " GROUP BY p.id, s.start HAVING count(c.id) <> 1 OR p.id IS NULL"
+        )
+        assert not wrong, f"starts that were not made once: {wrong[:5]}"
+        made = "SELECT count(*) FROM long_task.task WHERE shed_parent_id IS NOT NULL"
+        assert (
+            self._sql(made)[0].count >= _TEMPLATES * min(_STARTS, self._weather.seconds - 2) * 0.9
         )
 
     def _count(self, statement: str) -> Counter[str]:
