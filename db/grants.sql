@@ -58,8 +58,10 @@ GRANT EXECUTE ON FUNCTION
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
   long_task.schedule_preview(text, text, timestamptz, integer),
-  long_task.schedule_preview(bigint, timestamptz, integer),
+  long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
+  long_task.next_starts(bigint),
+  long_task.preview_from(timestamptz, integer),
   long_task.next_start_after(long_task.task, timestamptz),
   long_task.cron_time_after(long_task.cron_fields, text, timestamptz),
   long_task.cron_local_after(long_task.cron_fields, timestamp),
@@ -84,7 +86,6 @@ GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
-  long_task.announce_schedule(bigint, timestamptz),
   long_task.assert_attempt(bigint, integer),
   long_task.run_now(bigint)
 TO long_task_user;

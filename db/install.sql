@@ -635,6 +635,7 @@ ALTER TABLE long_task.task
   ADD COLUMN until         timestamptz,
   ADD COLUMN cron_fields   long_task.cron_fields,
   ADD COLUMN shed_waiting  boolean,
+  ADD COLUMN shed_error    text,
   ADD COLUMN scheduled_for timestamptz,
   ADD COLUMN run_queued_by text,
   ADD COLUMN run_scheduled_for timestamptz;
@@ -670,13 +671,14 @@ COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks
 COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
 COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
 COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
 COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
 COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
 COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
 COMMENT ON COLUMN long_task.task_run.scheduled_for IS 'Time of the schedule for which the task was queued; null: it was not queued by a schedule.';
 COMMENT ON COLUMN long_task.deleted_attempt.scheduled_for IS 'As in task.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0007_schedule', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:5be55a1b7d46642e8218912d0a556031', 'sqlFile path=changes/0007_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0007_schedule', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:46f15405073b74f1ed85f3e6518f4e85', 'sqlFile path=changes/0007_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -752,45 +754,70 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
--- announce_schedule: wake all nodes for a start that is earlier than those they sleep for.
+-- announce_schedule: wake all nodes for a start that is earlier than those they sleep for, or is soon.
 --
--- Called by  trigger find_next_start, for a schedule that a person has written.
+-- Called by  triggers on task at COMMIT, for starts that were written or brought forward.
 -- Locks      nothing until commit, then PostgreSQL's own queue of notifications.
 -- Raises     nothing
 --
--- Any node fires any schedule, also one without a free slot. Nodes know the first start of all, so only an
--- earlier one is news.
-CREATE OR REPLACE FUNCTION long_task.announce_schedule(
-  p_task_id    bigint,
-  p_next_start timestamptz
-)
-RETURNS void
+-- Any node fires any schedule, also one without a free slot, and sleeps until the first start of all. So an
+-- earlier one is news, and so is one that comes soon, because the start that nodes sleep for may be fired while
+-- this one is being committed. At COMMIT, and not at the statement, because a transaction may be open for long.
+CREATE OR REPLACE FUNCTION long_task.announce_schedule()
+RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 BEGIN
-  IF NOT EXISTS (
+  IF NEW.next_start < long_task.clock() + interval '1 minute' OR NOT EXISTS (
     SELECT
     FROM long_task.task AS t
-    WHERE t.next_start <= p_next_start
+    WHERE t.next_start <= NEW.next_start
       AND t.next_start IS NOT NULL
       AND t.shed_enabled
       AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      AND t.id <> p_task_id
+      AND t.id <> NEW.id
   ) THEN
     PERFORM pg_notify('long_task_schedule', '');
   END IF;
+  RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.announce_schedule(bigint, timestamptz) IS
-  'Wake all nodes if a start is the first of all.';
+COMMENT ON FUNCTION long_task.announce_schedule() IS
+  'Trigger: wake all nodes if a start by schedule is the first of all, or soon.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:8bb38796d7925cf26e636e770c6d4532', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+REVOKE ALL ON FUNCTION long_task.announce_schedule() FROM PUBLIC;
+
+DROP TRIGGER IF EXISTS announce_schedule ON long_task.task;
+CREATE CONSTRAINT TRIGGER announce_schedule
+AFTER INSERT ON long_task.task
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (NEW.next_start IS NOT NULL AND NEW.shed_enabled)
+EXECUTE FUNCTION long_task.announce_schedule();
+
+-- A schedule that moves on goes to a later start, which is news to nobody.
+DROP TRIGGER IF EXISTS announce_changed_schedule ON long_task.task;
+CREATE CONSTRAINT TRIGGER announce_changed_schedule
+AFTER UPDATE OF
+  next_start, cron, time_zone, shed_period_id, shed_period_count, shed_enabled, until
+ON long_task.task
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (
+  NEW.next_start IS NOT NULL
+  AND NEW.shed_enabled
+  AND (OLD.next_start IS NULL OR NEW.next_start < OLD.next_start OR NOT OLD.shed_enabled)
+)
+EXECUTE FUNCTION long_task.announce_schedule();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:9699a8d84ff1b15f55e7e200148b0b7a', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -997,6 +1024,7 @@ BEGIN
       WHEN NEW.created <> OLD.created THEN 'created'
       WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
       WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.shed_error IS DISTINCT FROM OLD.shed_error THEN 'shed_error'
       WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
@@ -1071,14 +1099,14 @@ EXECUTE FUNCTION long_task.check_task();
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
-  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for,
+  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for,
   run_queued_by, run_scheduled_for
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:cc6ac910b4c95f4d66e9fe399e2ba56f', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:d8ecba932f6a36c7f90a05a3899fcd6a', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -1159,7 +1187,7 @@ BEGIN
   -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
   -- refused by move_task, which knows the better reason.
   IF (CASE
-    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
     ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
   END) AND (
     NEW.command IS NULL
@@ -1204,13 +1232,13 @@ EXECUTE FUNCTION long_task.check_task_input();
 
 CREATE OR REPLACE TRIGGER check_changed_task_input
 BEFORE UPDATE OF
-  state_id, command, params, env, stdin, cwd, shed_clone, next_start
+  state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:6c680bd98cffa59cd228688b5080995d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:ae675f3fc765ff9c10d52b3e343931d5', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -1227,7 +1255,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_longest CONSTANT interval := interval '100 years';
+  v_longest  CONSTANT interval := interval '100 years';
+  v_shortest CONSTANT interval := interval '1 second';
 BEGIN
   IF NEW.missed NOT IN ('run once', 'run each', 'skip') THEN
     RAISE EXCEPTION USING
@@ -1253,11 +1282,11 @@ BEGIN
       MESSAGE = 'shed_clone and overlap ''queue one'' exclude each other',
       HINT = 'Leave shed_clone false: the task itself is queued again, and task_run has a row for each run.';
   END IF;
-  IF NEW.missed_after < interval '0' OR extract(epoch FROM NEW.missed_after) < 0 OR NEW.missed_after > v_longest THEN
+  IF NEW.missed_after < v_shortest OR extract(epoch FROM NEW.missed_after) < 1 OR NEW.missed_after > v_longest THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
-      MESSAGE = format('missed_after %s is not between 0 and %s', NEW.missed_after, v_longest),
-      HINT = 'Give an interval such as ''10 minutes'', or null.';
+      MESSAGE = format('missed_after %s is not between %s and %s', NEW.missed_after, v_shortest, v_longest),
+      HINT = 'Give an interval such as ''10 minutes'', or null. No start is made at the very moment.';
   END IF;
   IF NEW.jitter < interval '0' OR extract(epoch FROM NEW.jitter) < 0 OR NEW.jitter > v_longest THEN
     RAISE EXCEPTION USING
@@ -1291,7 +1320,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:5514c370b2f2fd06e6b7a9c0fc4a0958', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:e2e5ff8de4914f67011ce7f67e416ad0', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -1499,6 +1528,30 @@ COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:636ba76fd5ad2c0866e3cd61c00369ff', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::procedures/copy_size::pg_tasks
+
+-- copy_size: how many bytes a copy of a task has to write, about.
+--
+-- Called by  fire_schedules, due_starts
+-- Locks      nothing
+-- Raises     nothing
+--
+-- None of these looks at the values themselves.
+CREATE OR REPLACE FUNCTION long_task.copy_size(p_task long_task.task)
+RETURNS bigint
+LANGUAGE sql
+STABLE
+RETURN 1000
+  + COALESCE(octet_length(p_task.stdin), 0)
+  + COALESCE(pg_column_size(p_task.params), 0)
+  + COALESCE(pg_column_size(p_task.env), 0)
+  + COALESCE(pg_column_size(p_task.command), 0);
+
+COMMENT ON FUNCTION long_task.copy_size(long_task.task) IS
+  'About how many bytes a copy of a task has to write.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/copy_size', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:f7eba3057f52b52357a3d0c33f5b35fd', 'sqlFile path=procedures/copy_size.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
 -- cron_days: the days of one month on which a cron line starts something.
@@ -1567,7 +1620,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -1634,13 +1687,13 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
 -- cron_time_after: the first start of a cron line after a given time.
 --
--- Called by  next_scheduled_start, schedule_preview; people.
+-- Called by  next_start_after, find_next_start, schedule_preview
 -- Locks      nothing
 -- Raises     LT007 bad schedule; an unknown zone is PostgreSQL's own error
 --
@@ -1701,7 +1754,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:640618b28cbac4786f9f1036d90565aa', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:0d918dd13733a44078ea4603bf5f716c', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -1747,7 +1800,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -1761,7 +1814,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- late (missed_after) is given up, but not one that has waited for the start before it to end.
 --
 -- queue_for   the task itself is queued, for this time of its schedule; null: it is not
--- copies      copies of it are queued, for these times; at most 20 at once, the rest is due again at once
+-- copies      copies of it are queued, for these times; at most 20 at once and 8 MiB in all, the
+--             rest is due again at once
 -- next_start  when it is due again; null: never
 -- waiting     next_start has come, and waits for the task to end
 CREATE OR REPLACE FUNCTION long_task.due_starts(
@@ -1778,7 +1832,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
-  v_copies   CONSTANT integer := 20;
+  v_enough   CONSTANT bigint := 8388608;
+  v_copies   integer := GREATEST(1, LEAST(20, v_enough / long_task.copy_size(p_task)));
   v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
     - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
@@ -1845,7 +1900,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.task, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:9f9e0c4e7be70c72df91507cf037d079', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:07c33bfce07f997f3cc0c585d4f1eaea', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -1886,7 +1941,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -1936,11 +1991,11 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
--- find_next_start: find the first start of a schedule that a person has written, and let the nodes know.
+-- find_next_start: find the first start of a schedule that a person has written.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of what a schedule consists of, after the checks
 --            and before move_task, in the order of their names. Their WHEN lets tasks without a schedule, and
@@ -1949,8 +2004,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     LT007 bad schedule
 --
 -- A cron line begins with its first start from now on, or from the next_start that is given with it. An interval
--- begins with next_start and is counted from there. A schedule that was paused goes on with its first start
--- from now on: what fell into the pause was not wanted. Only a single start is kept for the end of the pause.
+-- begins with next_start and is counted from there, also when it goes on after its end was put off. A schedule that
+-- was paused goes on with its first start from now on: what fell into the pause was not wanted. Only a single start is kept.
 CREATE OR REPLACE FUNCTION long_task.find_next_start()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -1968,13 +2023,17 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
     v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
-    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled;
+    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled AND NEW.next_start <= v_now AND NOT v_given;
     NEW.shed_waiting := NULL;
+    NEW.shed_error := NULL;
     IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
       NEW.next_start := NULL;
     END IF;
+    IF NEW.next_start IS NULL AND OLD.next_start IS NOT NULL THEN
+      NEW.shed_anchor := NULL;
+    END IF;
   END IF;
-  IF v_given OR NEW.next_start IS NULL THEN
+  IF v_given THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   IF v_other AND NEW.cron IS NULL THEN
@@ -2002,11 +2061,8 @@ BEGIN
   IF NEW.cron IS NOT NULL AND v_given THEN
     NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
   ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
-     OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
+     OR NEW.shed_period_id IS NOT NULL AND (v_again OR NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL) THEN
     NEW.next_start := long_task.next_start_after(NEW, v_now);
-  END IF;
-  IF NEW.next_start IS NOT NULL AND NEW.shed_enabled THEN
-    PERFORM long_task.announce_schedule(NEW.id, NEW.next_start);
   END IF;
   RETURN NEW;
 END
@@ -2030,7 +2086,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:0383fb15614baf4f041740178c2de692', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:10f32a0da72e708c55f15c8365a9e6cd', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -2250,7 +2306,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:da549348d4d1ef803517fba3de47d171', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:da549348d4d1ef803517fba3de47d171', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -2265,7 +2321,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- due_starts. The schedule moves on in the same transaction under the row's lock: so each start is made once.
 --
 -- A task whose schedule cannot be evaluated any more, or of which no copy can be written, must not keep all
--- others, and all nodes, from going on: its schedule is paused, and its error says why.
+-- others, and all nodes, from going on: its schedule is paused, and shed_error says why.
+-- An error that has nothing to do with the row fails the call, which the node repeats.
 --
 -- p_limit  how many schedules are looked at at once. It ends after half a second, because the node that calls has to
 --          renew its lease; what is left is fired by the next call.
@@ -2279,10 +2336,15 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
   v_enough  CONSTANT interval := interval '500 milliseconds';
+  v_bytes   CONSTANT bigint := 8388608;
+  -- Errors that say nothing of a row: connection, rollback, resources, state of objects, intervention, system.
+  v_passing CONSTANT text[] := ARRAY['08', '25', '40', '53', '55', '57', '58'];
   v_begun   timestamptz := clock_timestamp(); -- a duration, not a time
   v_now     timestamptz := long_task.clock();
   v_due     timestamptz;
@@ -2314,20 +2376,45 @@ BEGIN
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
     END IF;
+    -- As many as write 8 MiB of copies, which takes about as long as the clock is not looked at.
+    v_ids := ARRAY(
+      SELECT w.id
+      FROM (
+        SELECT
+          i.id,
+          i.place,
+          sum(CASE
+            WHEN t.shed_clone OR t.overlap = 'clone' THEN
+              LEAST(long_task.copy_size(t) * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
+            ELSE 0
+          END) OVER (ORDER BY i.place) AS bytes
+        FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
+        JOIN long_task.task AS t ON t.id = i.id
+      ) AS w
+      WHERE w.bytes <= v_bytes
+         OR w.place = 1
+      ORDER BY w.place
+    );
     BEGIN
       PERFORM long_task.fire_tasks(v_ids, v_now);
     EXCEPTION
       WHEN OTHERS THEN
+        IF left(SQLSTATE, 2) = ANY (v_passing) THEN
+          RAISE;
+        END IF;
         FOREACH v_id IN ARRAY v_ids LOOP
           BEGIN
             PERFORM long_task.fire_tasks(ARRAY[v_id], v_now);
           EXCEPTION
             WHEN OTHERS THEN
+              IF left(SQLSTATE, 2) = ANY (v_passing) THEN
+                RAISE;
+              END IF;
               UPDATE long_task.task AS t
               SET
                 queued_by = 'due',
                 shed_enabled = false,
-                error = 'schedule paused: ' || SQLERRM
+                shed_error = SQLERRM
               WHERE t.id = v_id;
           END;
         END LOOP;
@@ -2341,7 +2428,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:cc50cab4efe247fb3d74c58b784d2803', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:572edc533cc0371d453b751ba9c03a59', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -2403,7 +2490,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:b4c99d445d04aaec9822145d4b8f5e67', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:b4c99d445d04aaec9822145d4b8f5e67', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -2411,7 +2498,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- Called by  fire_tasks, run_now
 -- Locks      nothing
--- Raises     nothing
+-- Raises     LT005 bad command, if a draft was never finished
 --
 -- A worker_id that is only the trace of who ran the task last does not bind its copy to that worker.
 -- p_ids         the tasks to be copied, one entry for each copy
@@ -2435,12 +2522,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
-      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END, t.command,
-      t.params, t.env, t.stdin, t.cwd, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END, t.timeout, t.kill_grace, t.max_attempts,
-      t.retry_delay, t.owner, t.id, c.start, p_queued_by
+      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      t.command, t.params, t.env, t.stdin, t.cwd,
+      GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place
@@ -2455,7 +2543,7 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:2ff79d02b8e72e7d4d6d288053bf2334', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:b7dbcc9ed268e46c5fedaf6ae4acfb41', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -2493,7 +2581,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -2553,7 +2641,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:2eb9fe4b5d2c63f839d61ec100fae07a', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:2eb9fe4b5d2c63f839d61ec100fae07a', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -2598,7 +2686,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -2645,7 +2733,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.task, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:86c6bce99d1cd3c90eb647020423b213', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:86c6bce99d1cd3c90eb647020423b213', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -2704,7 +2792,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -2866,7 +2954,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -2896,7 +2984,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -2951,7 +3039,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -3049,6 +3137,9 @@ BEGIN
     IF NEW.running_on IS NOT NULL THEN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
+    IF NEW.shed_waiting AND NEW.state_id LIKE 'C%' THEN
+      PERFORM pg_notify('long_task_schedule', ''); -- the start that has waited for this end
+    END IF;
   END IF;
   RETURN NEW;
 END
@@ -3073,7 +3164,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:710c4d23c32b371200ebbf8b5f5b78c2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:91c35c210a9625b1d6ebb56e2b9a8c6e', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -3111,13 +3202,44 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.task, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:a04b168032f3e3e9ec57e9604bc58e00', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:a04b168032f3e3e9ec57e9604bc58e00', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/next_starts::pg_tasks
+
+-- next_starts: the next three starts of a task's schedule, for a page of many.
+--
+-- Called by  view scheduled
+-- Locks      nothing
+-- Raises     nothing: one schedule that cannot be evaluated must not hide all others
+CREATE OR REPLACE FUNCTION long_task.next_starts(p_task_id bigint)
+RETURNS timestamptz[]
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT p.start
+    FROM long_task.task AS t
+    CROSS JOIN LATERAL long_task.schedule_preview(t.id, 3, t.next_start) AS p(start)
+    WHERE t.id = p_task_id
+  );
+EXCEPTION
+  WHEN data_exception OR SQLSTATE 'LT007' OR SQLSTATE 'LT004' THEN
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_starts(bigint) IS
+  'The next three starts of a task''s schedule; null: it cannot be evaluated.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:dca23bdd8c58d00c581ceaba068bcd2a', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
 -- parse_cron: take a cron line apart.
 --
--- Called by  cron_time_after
+-- Called by  find_next_start, schedule_preview
 -- Locks      nothing
 -- Raises     LT007 bad schedule, saying which field
 --
@@ -3136,7 +3258,7 @@ AS $$
 DECLARE
   v_months   CONSTANT text[] := ARRAY['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
   v_weekdays CONSTANT text[] := ARRAY['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-  v_line     text := lower(btrim(p_line, E' \t'));
+  v_line     text := lower(btrim(p_line, E' \t\r\n'));
   v_texts    text[];
   v_days     text[];
   v_weeks    text[];
@@ -3154,10 +3276,10 @@ BEGIN
     WHEN '@yearly' THEN '0 0 1 1 *'
     WHEN '@annually' THEN '0 0 1 1 *'
     ELSE v_line
-  END, '[ \t]+');
-  IF cardinality(v_texts) <> 5 THEN
+  END, '\s+');
+  IF cardinality(v_texts) IS DISTINCT FROM 5 THEN
     PERFORM long_task.refuse('LT007',
-      format('cron %s has %s fields, not five', quote_literal(p_line), cardinality(v_texts)),
+      format('cron %s has %s fields, not five', COALESCE(quote_literal(p_line), 'null'), COALESCE(cardinality(v_texts), 0)),
       'They are minute, hour, day of month, month and day of week; or one of @hourly @daily @weekly @monthly @yearly.');
   END IF;
 
@@ -3186,7 +3308,7 @@ BEGIN
   v_fields.days := substring(long_task.parse_cron_field(p_line, 'day of month', v_days, 1, 31) FROM 2);
 
   IF v_texts[5] ~ '[a-z]' THEN
-    v_texts[5] := replace(v_texts[5], '-sun', '-7'); -- a week may end on Sunday
+    v_texts[5] := regexp_replace(v_texts[5], '(?<!sun)-sun', '-7', 'g'); -- a week may end on Sunday
     FOR v_n IN 1 .. 7 LOOP
       v_texts[5] := regexp_replace(v_texts[5], '\m' || v_weekdays[v_n] || '(?=l?\M)', (v_n - 1)::text, 'g');
     END LOOP;
@@ -3210,7 +3332,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:6e10627b130021b7b35d91f7e5f3f2de', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -3220,8 +3342,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      nothing
 -- Raises     LT007 bad schedule, saying which field
 --
--- An item is *, n or n-m, each with a step if wanted; n/step goes on to the end of the field. A step that would
--- leave the field at once is refused: */90 in the minutes is not every 90 minutes.
+-- An item is *, n or n-m, each with a step if wanted; n/step goes on to the end of the field. A step that is
+-- longer than the field is refused: */90 in the minutes is not every 90 minutes.
 CREATE OR REPLACE FUNCTION long_task.parse_cron_field(
   p_line  text,
   p_field text,
@@ -3257,7 +3379,7 @@ BEGIN
     IF v_reason IS NOT NULL THEN
       PERFORM long_task.refuse('LT007',
         format('%s %s of cron %s %s', p_field, quote_literal(v_item), quote_literal(p_line), v_reason),
-        'The fields are minute, hour, day of month, month and day of week, each with values such as 5, 1-5, 1,3 or */10.');
+        'Values are such as 5, 1-5, 1,3 or */10; months and days of the week have names; days have L, LW, 15W, 5L and 5#2 too.');
     END IF;
     FOR v_value IN v_first .. v_last BY v_step LOOP
       v_bits := set_bit(v_bits, v_value, 1);
@@ -3270,7 +3392,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:3bd12bb9ee1d9217bf9fda86af35328f', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -3296,7 +3418,44 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/preview_from::pg_tasks
+
+-- preview_from: the time from which a preview of a schedule begins.
+--
+-- Called by  schedule_preview
+-- Locks      nothing
+-- Raises     LT004 bad value
+CREATE OR REPLACE FUNCTION long_task.preview_from(
+  p_from  timestamptz,
+  p_count integer
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_first CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_last  CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  IF p_from NOT BETWEEN v_first AND v_last THEN
+    PERFORM long_task.refuse('LT004', format('starts from %s on cannot be shown', p_from),
+      'Give a time between the years 1900 and 9999.');
+  END IF;
+  RETURN COALESCE(p_from, long_task.clock());
+END
+$$;
+
+COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
+  'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -3339,7 +3498,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -3404,7 +3563,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -3457,7 +3616,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -3538,7 +3697,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -3586,7 +3745,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -3606,7 +3765,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_task  long_task.task;
+  v_task   long_task.task;
   v_copies bigint[];
 BEGIN
   SELECT t.* INTO v_task
@@ -3617,13 +3776,14 @@ BEGIN
     PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
       'Its history may still be in long_task.task_run.');
   END IF;
-  IF v_task.shed_clone THEN
+  IF v_task.shed_clone OR v_task.state_id LIKE 'A%' AND v_task.overlap = 'clone' THEN
     v_copies := long_task.insert_clones(ARRAY[p_task_id], ARRAY[NULL]::timestamptz[], 'person');
     RETURN v_copies[1];
   END IF;
   IF v_task.state_id LIKE 'A%' THEN
     PERFORM long_task.refuse('LT003', format('task %s is active already', p_task_id),
-      'Wait for its end, or set shed_clone to have a copy for each start.', format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+      'Wait for its end, or set overlap to clone to have a copy run beside it.',
+      format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
   END IF;
   UPDATE long_task.task AS t
   SET
@@ -3639,7 +3799,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:6d8ffb2eaeee7f9a9c02bed1ff291e87', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:974219f63a99a9a7b73b0e458ef28c5f', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -3648,6 +3808,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  people, view scheduled.
 -- Locks      nothing
 -- Raises     LT004 bad value, LT006 no such task, LT007 bad schedule
+--
+-- The parameters of the two stand in such an order that literals without a type tell them apart.
 --
 -- What becomes of a start is decided when it is due: these are the times of the schedule, before jitter, whether
 -- the task will have ended by then or not.
@@ -3664,12 +3826,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_fields long_task.cron_fields := long_task.parse_cron(p_cron);
-  v_next   timestamptz := COALESCE(p_from, long_task.clock()) - interval '1 microsecond';
+  v_next   timestamptz := long_task.preview_from(p_from, p_count) - interval '1 microsecond';
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   IF p_time_zone IS NOT NULL AND NOT long_task.is_time_zone(p_time_zone) THEN
     PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(p_time_zone)),
       'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
@@ -3687,8 +3845,8 @@ COMMENT ON FUNCTION long_task.schedule_preview(text, text, timestamptz, integer)
 
 CREATE OR REPLACE FUNCTION long_task.schedule_preview(
   p_task_id bigint,
-  p_from    timestamptz DEFAULT NULL,
-  p_count   integer DEFAULT 10
+  p_count   integer DEFAULT 10,
+  p_from    timestamptz DEFAULT NULL
 )
 RETURNS SETOF timestamptz
 LANGUAGE plpgsql
@@ -3696,14 +3854,10 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_from timestamptz := COALESCE(p_from, long_task.clock());
+  v_from timestamptz := long_task.preview_from(p_from, p_count);
   v_task long_task.task;
   v_next timestamptz;
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   SELECT t.* INTO v_task
   FROM long_task.task AS t
   WHERE t.id = p_task_id;
@@ -3725,10 +3879,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.schedule_preview(bigint, timestamptz, integer) IS
-  'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7)';
+COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
+  'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:0d26ffca5f29249849bf77581f82775e', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:8dc381a8523af8c3b11f038ea0ee0754', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -3800,7 +3954,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -3824,7 +3978,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -3907,7 +4061,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -4029,7 +4183,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:cd9372383b1a9fb58521c5327285466d', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:cd9372383b1a9fb58521c5327285466d', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -4084,7 +4238,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -4154,6 +4308,7 @@ BEGIN
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
   END || CASE
+    WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
     WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
@@ -4166,7 +4321,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:5235e45aefadf9fabceffd0815736e00', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -4242,7 +4397,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -4304,7 +4459,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -4342,7 +4497,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -4414,7 +4569,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -4457,7 +4612,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -4474,10 +4629,17 @@ SELECT
     ELSE 'once'
   END AS schedule,
   COALESCE(t.time_zone, 'UTC') AS time_zone,
-  t.shed_enabled AS enabled,
-  t.shed_waiting IS NOT NULL AS waiting,
+  CASE
+    WHEN t.shed_error IS NOT NULL THEN 'failed'
+    WHEN NOT t.shed_enabled THEN 'paused'
+    WHEN t.next_start IS NULL AND t.shed_anchor IS NULL AND t.cron IS NULL THEN 'without next_start'
+    WHEN t.next_start IS NULL OR t.next_start > t.until THEN 'over'
+    WHEN t.state_id = 'DR' AND NOT t.shed_clone THEN 'draft'
+    WHEN t.shed_waiting THEN 'waiting'
+    ELSE 'on'
+  END AS status,
   t.next_start,
-  ARRAY(SELECT long_task.schedule_preview(t.id, t.next_start, 3)) AS next_starts,
+  CASE WHEN t.state_id <> 'DR' OR t.shed_clone THEN long_task.next_starts(t.id) END AS next_starts,
   t.scheduled_for AS latest_start,
   t.shed_clone AS clone,
   COALESCE(t.overlap, CASE
@@ -4488,10 +4650,12 @@ SELECT
   COALESCE(t.missed, 'run once') AS missed,
   t.missed_after,
   t.jitter,
-  t.until
+  t.until,
+  t.shed_error AS error
 FROM long_task.task AS t
 WHERE t.next_start IS NOT NULL
    OR t.cron IS NOT NULL
+   OR t.shed_period_id IS NOT NULL
 ORDER BY t.shed_enabled DESC, t.next_start, t.id;
 
 COMMENT ON VIEW long_task.scheduled IS
@@ -4502,10 +4666,10 @@ COMMENT ON COLUMN long_task.scheduled.group_id IS 'Group whose workers run it.';
 COMMENT ON COLUMN long_task.scheduled.state_id IS 'State of the task; of a template it says nothing about its copies.';
 COMMENT ON COLUMN long_task.scheduled.schedule IS 'Its cron line, its interval, or once.';
 COMMENT ON COLUMN long_task.scheduled.time_zone IS 'Whose clock on the wall it keeps.';
-COMMENT ON COLUMN long_task.scheduled.enabled IS 'False: it is paused.';
-COMMENT ON COLUMN long_task.scheduled.waiting IS 'True: next_start has come, and waits for the task to end.';
+COMMENT ON COLUMN long_task.scheduled.status IS
+  'on; waiting: next_start has come, and waits for the task to end; draft: starts are passed over; paused; failed: paused by the system, see error; over; without next_start.';
 COMMENT ON COLUMN long_task.scheduled.next_start IS 'The next start; null: there are no more.';
-COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter.';
+COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter; null: the task is a draft, or they cannot be found.';
 COMMENT ON COLUMN long_task.scheduled.latest_start IS 'Time of the schedule for which the task itself was queued last.';
 COMMENT ON COLUMN long_task.scheduled.clone IS 'True: each start is a copy of the task.';
 COMMENT ON COLUMN long_task.scheduled.overlap IS 'What becomes of a start at which it is active: skip, clone, queue one, or, if each is run, queue each.';
@@ -4513,8 +4677,9 @@ COMMENT ON COLUMN long_task.scheduled.missed IS 'What becomes of starts that wer
 COMMENT ON COLUMN long_task.scheduled.missed_after IS 'A start that is later than this is given up.';
 COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a random time of up to so much.';
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
+COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:2fae65737f79040b2e68f4bc5c11062d', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:0764cf161e1acf18daba4dbab6bf129c', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -4554,7 +4719,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -4596,7 +4761,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -4698,7 +4863,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -4800,7 +4965,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -4864,8 +5029,10 @@ GRANT EXECUTE ON FUNCTION
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
   long_task.schedule_preview(text, text, timestamptz, integer),
-  long_task.schedule_preview(bigint, timestamptz, integer),
+  long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
+  long_task.next_starts(bigint),
+  long_task.preview_from(timestamptz, integer),
   long_task.next_start_after(long_task.task, timestamptz),
   long_task.cron_time_after(long_task.cron_fields, text, timestamptz),
   long_task.cron_local_after(long_task.cron_fields, timestamp),
@@ -4890,7 +5057,6 @@ GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
-  long_task.announce_schedule(bigint, timestamptz),
   long_task.assert_attempt(bigint, integer),
   long_task.run_now(bigint)
 TO long_task_user;
@@ -4903,4 +5069,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:ecb83c88914f42d4a455c28a907bbb4f', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:dd057917d0e558c0fe043ca04b48260e', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

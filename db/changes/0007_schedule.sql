@@ -26,6 +26,7 @@ ALTER TABLE long_task.task
   ADD COLUMN until         timestamptz,
   ADD COLUMN cron_fields   long_task.cron_fields,
   ADD COLUMN shed_waiting  boolean,
+  ADD COLUMN shed_error    text,
   ADD COLUMN scheduled_for timestamptz,
   ADD COLUMN run_queued_by text,
   ADD COLUMN run_scheduled_for timestamptz;
@@ -61,6 +62,7 @@ COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks
 COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
 COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
 COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
 COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
 COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
 COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';

@@ -25,6 +25,7 @@ BEGIN
       WHEN NEW.created <> OLD.created THEN 'created'
       WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
       WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.shed_error IS DISTINCT FROM OLD.shed_error THEN 'shed_error'
       WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
@@ -99,7 +100,7 @@ EXECUTE FUNCTION long_task.check_task();
 CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
-  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for,
+  attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for,
   run_queued_by, run_scheduled_for
 ON long_task.task
 FOR EACH ROW

@@ -75,7 +75,7 @@ BEGIN
   -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
   -- refused by move_task, which knows the better reason.
   IF (CASE
-    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
     ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
   END) AND (
     NEW.command IS NULL
@@ -120,7 +120,7 @@ EXECUTE FUNCTION long_task.check_task_input();
 
 CREATE OR REPLACE TRIGGER check_changed_task_input
 BEFORE UPDATE OF
-  state_id, command, params, env, stdin, cwd, shed_clone, next_start
+  state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')

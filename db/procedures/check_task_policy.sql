@@ -11,7 +11,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_longest CONSTANT interval := interval '100 years';
+  v_longest  CONSTANT interval := interval '100 years';
+  v_shortest CONSTANT interval := interval '1 second';
 BEGIN
   IF NEW.missed NOT IN ('run once', 'run each', 'skip') THEN
     RAISE EXCEPTION USING
@@ -37,11 +38,11 @@ BEGIN
       MESSAGE = 'shed_clone and overlap ''queue one'' exclude each other',
       HINT = 'Leave shed_clone false: the task itself is queued again, and task_run has a row for each run.';
   END IF;
-  IF NEW.missed_after < interval '0' OR extract(epoch FROM NEW.missed_after) < 0 OR NEW.missed_after > v_longest THEN
+  IF NEW.missed_after < v_shortest OR extract(epoch FROM NEW.missed_after) < 1 OR NEW.missed_after > v_longest THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
-      MESSAGE = format('missed_after %s is not between 0 and %s', NEW.missed_after, v_longest),
-      HINT = 'Give an interval such as ''10 minutes'', or null.';
+      MESSAGE = format('missed_after %s is not between %s and %s', NEW.missed_after, v_shortest, v_longest),
+      HINT = 'Give an interval such as ''10 minutes'', or null. No start is made at the very moment.';
   END IF;
   IF NEW.jitter < interval '0' OR extract(epoch FROM NEW.jitter) < 0 OR NEW.jitter > v_longest THEN
     RAISE EXCEPTION USING

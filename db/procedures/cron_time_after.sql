@@ -1,6 +1,6 @@
 -- cron_time_after: the first start of a cron line after a given time.
 --
--- Called by  next_scheduled_start, schedule_preview; people.
+-- Called by  next_start_after, find_next_start, schedule_preview
 -- Locks      nothing
 -- Raises     LT007 bad schedule; an unknown zone is PostgreSQL's own error
 --

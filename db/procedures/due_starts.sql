@@ -8,7 +8,8 @@
 -- late (missed_after) is given up, but not one that has waited for the start before it to end.
 --
 -- queue_for   the task itself is queued, for this time of its schedule; null: it is not
--- copies      copies of it are queued, for these times; at most 20 at once, the rest is due again at once
+-- copies      copies of it are queued, for these times; at most 20 at once and 8 MiB in all, the
+--             rest is due again at once
 -- next_start  when it is due again; null: never
 -- waiting     next_start has come, and waits for the task to end
 CREATE OR REPLACE FUNCTION long_task.due_starts(
@@ -25,7 +26,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
-  v_copies   CONSTANT integer := 20;
+  v_enough   CONSTANT bigint := 8388608;
+  v_copies   integer := GREATEST(1, LEAST(20, v_enough / long_task.copy_size(p_task)));
   v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
     - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);

@@ -1,4 +1,4 @@
--- find_next_start: find the first start of a schedule that a person has written, and let the nodes know.
+-- find_next_start: find the first start of a schedule that a person has written.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of what a schedule consists of, after the checks
 --            and before move_task, in the order of their names. Their WHEN lets tasks without a schedule, and
@@ -7,8 +7,8 @@
 -- Raises     LT007 bad schedule
 --
 -- A cron line begins with its first start from now on, or from the next_start that is given with it. An interval
--- begins with next_start and is counted from there. A schedule that was paused goes on with its first start
--- from now on: what fell into the pause was not wanted. Only a single start is kept for the end of the pause.
+-- begins with next_start and is counted from there, also when it goes on after its end was put off. A schedule that
+-- was paused goes on with its first start from now on: what fell into the pause was not wanted. Only a single start is kept.
 CREATE OR REPLACE FUNCTION long_task.find_next_start()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -26,13 +26,17 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
     v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
-    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled;
+    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled AND NEW.next_start <= v_now AND NOT v_given;
     NEW.shed_waiting := NULL;
+    NEW.shed_error := NULL;
     IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
       NEW.next_start := NULL;
     END IF;
+    IF NEW.next_start IS NULL AND OLD.next_start IS NOT NULL THEN
+      NEW.shed_anchor := NULL;
+    END IF;
   END IF;
-  IF v_given OR NEW.next_start IS NULL THEN
+  IF v_given THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   IF v_other AND NEW.cron IS NULL THEN
@@ -60,11 +64,8 @@ BEGIN
   IF NEW.cron IS NOT NULL AND v_given THEN
     NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
   ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
-     OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
+     OR NEW.shed_period_id IS NOT NULL AND (v_again OR NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL) THEN
     NEW.next_start := long_task.next_start_after(NEW, v_now);
-  END IF;
-  IF NEW.next_start IS NOT NULL AND NEW.shed_enabled THEN
-    PERFORM long_task.announce_schedule(NEW.id, NEW.next_start);
   END IF;
   RETURN NEW;
 END

@@ -2,7 +2,7 @@
 --
 -- Called by  fire_tasks, run_now
 -- Locks      nothing
--- Raises     nothing
+-- Raises     LT005 bad command, if a draft was never finished
 --
 -- A worker_id that is only the trace of who ran the task last does not bind its copy to that worker.
 -- p_ids         the tasks to be copied, one entry for each copy
@@ -26,12 +26,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
-      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END, t.command,
-      t.params, t.env, t.stdin, t.cwd, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END, t.timeout, t.kill_grace, t.max_attempts,
-      t.retry_delay, t.owner, t.id, c.start, p_queued_by
+      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      t.command, t.params, t.env, t.stdin, t.cwd,
+      GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place

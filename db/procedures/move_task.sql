@@ -92,6 +92,9 @@ BEGIN
     IF NEW.running_on IS NOT NULL THEN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
+    IF NEW.shed_waiting AND NEW.state_id LIKE 'C%' THEN
+      PERFORM pg_notify('long_task_schedule', ''); -- the start that has waited for this end
+    END IF;
   END IF;
   RETURN NEW;
 END

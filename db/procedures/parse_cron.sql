@@ -1,6 +1,6 @@
 -- parse_cron: take a cron line apart.
 --
--- Called by  cron_time_after
+-- Called by  find_next_start, schedule_preview
 -- Locks      nothing
 -- Raises     LT007 bad schedule, saying which field
 --
@@ -19,7 +19,7 @@ AS $$
 DECLARE
   v_months   CONSTANT text[] := ARRAY['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
   v_weekdays CONSTANT text[] := ARRAY['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-  v_line     text := lower(btrim(p_line, E' \t'));
+  v_line     text := lower(btrim(p_line, E' \t\r\n'));
   v_texts    text[];
   v_days     text[];
   v_weeks    text[];
@@ -37,10 +37,10 @@ BEGIN
     WHEN '@yearly' THEN '0 0 1 1 *'
     WHEN '@annually' THEN '0 0 1 1 *'
     ELSE v_line
-  END, '[ \t]+');
-  IF cardinality(v_texts) <> 5 THEN
+  END, '\s+');
+  IF cardinality(v_texts) IS DISTINCT FROM 5 THEN
     PERFORM long_task.refuse('LT007',
-      format('cron %s has %s fields, not five', quote_literal(p_line), cardinality(v_texts)),
+      format('cron %s has %s fields, not five', COALESCE(quote_literal(p_line), 'null'), COALESCE(cardinality(v_texts), 0)),
       'They are minute, hour, day of month, month and day of week; or one of @hourly @daily @weekly @monthly @yearly.');
   END IF;
 
@@ -69,7 +69,7 @@ BEGIN
   v_fields.days := substring(long_task.parse_cron_field(p_line, 'day of month', v_days, 1, 31) FROM 2);
 
   IF v_texts[5] ~ '[a-z]' THEN
-    v_texts[5] := replace(v_texts[5], '-sun', '-7'); -- a week may end on Sunday
+    v_texts[5] := regexp_replace(v_texts[5], '(?<!sun)-sun', '-7', 'g'); -- a week may end on Sunday
     FOR v_n IN 1 .. 7 LOOP
       v_texts[5] := regexp_replace(v_texts[5], '\m' || v_weekdays[v_n] || '(?=l?\M)', (v_n - 1)::text, 'g');
     END LOOP;

@@ -4,8 +4,8 @@
 -- Locks      nothing
 -- Raises     LT007 bad schedule, saying which field
 --
--- An item is *, n or n-m, each with a step if wanted; n/step goes on to the end of the field. A step that would
--- leave the field at once is refused: */90 in the minutes is not every 90 minutes.
+-- An item is *, n or n-m, each with a step if wanted; n/step goes on to the end of the field. A step that is
+-- longer than the field is refused: */90 in the minutes is not every 90 minutes.
 CREATE OR REPLACE FUNCTION long_task.parse_cron_field(
   p_line  text,
   p_field text,
@@ -41,7 +41,7 @@ BEGIN
     IF v_reason IS NOT NULL THEN
       PERFORM long_task.refuse('LT007',
         format('%s %s of cron %s %s', p_field, quote_literal(v_item), quote_literal(p_line), v_reason),
-        'The fields are minute, hour, day of month, month and day of week, each with values such as 5, 1-5, 1,3 or */10.');
+        'Values are such as 5, 1-5, 1,3 or */10; months and days of the week have names; days have L, LW, 15W, 5L and 5#2 too.');
     END IF;
     FOR v_value IN v_first .. v_last BY v_step LOOP
       v_bits := set_bit(v_bits, v_value, 1);

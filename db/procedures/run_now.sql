@@ -14,7 +14,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_task  long_task.task;
+  v_task   long_task.task;
   v_copies bigint[];
 BEGIN
   SELECT t.* INTO v_task
@@ -25,13 +25,14 @@ BEGIN
     PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
       'Its history may still be in long_task.task_run.');
   END IF;
-  IF v_task.shed_clone THEN
+  IF v_task.shed_clone OR v_task.state_id LIKE 'A%' AND v_task.overlap = 'clone' THEN
     v_copies := long_task.insert_clones(ARRAY[p_task_id], ARRAY[NULL]::timestamptz[], 'person');
     RETURN v_copies[1];
   END IF;
   IF v_task.state_id LIKE 'A%' THEN
     PERFORM long_task.refuse('LT003', format('task %s is active already', p_task_id),
-      'Wait for its end, or set shed_clone to have a copy for each start.', format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+      'Wait for its end, or set overlap to clone to have a copy run beside it.',
+      format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
   END IF;
   UPDATE long_task.task AS t
   SET

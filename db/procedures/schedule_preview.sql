@@ -4,6 +4,8 @@
 -- Locks      nothing
 -- Raises     LT004 bad value, LT006 no such task, LT007 bad schedule
 --
+-- The parameters of the two stand in such an order that literals without a type tell them apart.
+--
 -- What becomes of a start is decided when it is due: these are the times of the schedule, before jitter, whether
 -- the task will have ended by then or not.
 CREATE OR REPLACE FUNCTION long_task.schedule_preview(
@@ -19,12 +21,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_fields long_task.cron_fields := long_task.parse_cron(p_cron);
-  v_next   timestamptz := COALESCE(p_from, long_task.clock()) - interval '1 microsecond';
+  v_next   timestamptz := long_task.preview_from(p_from, p_count) - interval '1 microsecond';
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   IF p_time_zone IS NOT NULL AND NOT long_task.is_time_zone(p_time_zone) THEN
     PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(p_time_zone)),
       'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
@@ -42,8 +40,8 @@ COMMENT ON FUNCTION long_task.schedule_preview(text, text, timestamptz, integer)
 
 CREATE OR REPLACE FUNCTION long_task.schedule_preview(
   p_task_id bigint,
-  p_from    timestamptz DEFAULT NULL,
-  p_count   integer DEFAULT 10
+  p_count   integer DEFAULT 10,
+  p_from    timestamptz DEFAULT NULL
 )
 RETURNS SETOF timestamptz
 LANGUAGE plpgsql
@@ -51,14 +49,10 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_from timestamptz := COALESCE(p_from, long_task.clock());
+  v_from timestamptz := long_task.preview_from(p_from, p_count);
   v_task long_task.task;
   v_next timestamptz;
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   SELECT t.* INTO v_task
   FROM long_task.task AS t
   WHERE t.id = p_task_id;
@@ -80,5 +74,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.schedule_preview(bigint, timestamptz, integer) IS
-  'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7)';
+COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
+  'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';

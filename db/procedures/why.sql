@@ -64,6 +64,7 @@ BEGIN
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
   END || CASE
+    WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
     WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)

@@ -33,29 +33,30 @@ $$;
 
 COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group, or the node of one worker if a worker is given.';
 
-CREATE FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION long_task.announce_schedule() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
 BEGIN
-  IF NOT EXISTS (
+  IF NEW.next_start < long_task.clock() + interval '1 minute' OR NOT EXISTS (
     SELECT
     FROM long_task.task AS t
-    WHERE t.next_start <= p_next_start
+    WHERE t.next_start <= NEW.next_start
       AND t.next_start IS NOT NULL
       AND t.shed_enabled
       AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      AND t.id <> p_task_id
+      AND t.id <> NEW.id
   ) THEN
     PERFORM pg_notify('long_task_schedule', '');
   END IF;
+  RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) IS 'Wake all nodes if a start is the first of all.';
+COMMENT ON FUNCTION long_task.announce_schedule() IS 'Trigger: wake all nodes if a start by schedule is the first of all, or soon.';
 
 CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
     LANGUAGE plpgsql
@@ -262,6 +263,7 @@ BEGIN
       WHEN NEW.created <> OLD.created THEN 'created'
       WHEN NEW.shed_anchor IS DISTINCT FROM OLD.shed_anchor THEN 'shed_anchor'
       WHEN NEW.shed_waiting IS DISTINCT FROM OLD.shed_waiting THEN 'shed_waiting'
+      WHEN NEW.shed_error IS DISTINCT FROM OLD.shed_error THEN 'shed_error'
       WHEN NEW.cron_fields IS DISTINCT FROM OLD.cron_fields THEN 'cron_fields'
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
@@ -387,7 +389,7 @@ BEGIN
   -- A draft may be unfinished, unless a schedule is to copy it. What else than AW is asked of a draft is
   -- refused by move_task, which knows the better reason.
   IF (CASE
-    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND NEW.next_start IS NOT NULL
+    WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
     ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
   END) AND (
     NEW.command IS NULL
@@ -412,7 +414,8 @@ CREATE FUNCTION long_task.check_task_policy() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_longest CONSTANT interval := interval '100 years';
+  v_longest  CONSTANT interval := interval '100 years';
+  v_shortest CONSTANT interval := interval '1 second';
 BEGIN
   IF NEW.missed NOT IN ('run once', 'run each', 'skip') THEN
     RAISE EXCEPTION USING
@@ -438,11 +441,11 @@ BEGIN
       MESSAGE = 'shed_clone and overlap ''queue one'' exclude each other',
       HINT = 'Leave shed_clone false: the task itself is queued again, and task_run has a row for each run.';
   END IF;
-  IF NEW.missed_after < interval '0' OR extract(epoch FROM NEW.missed_after) < 0 OR NEW.missed_after > v_longest THEN
+  IF NEW.missed_after < v_shortest OR extract(epoch FROM NEW.missed_after) < 1 OR NEW.missed_after > v_longest THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT007',
-      MESSAGE = format('missed_after %s is not between 0 and %s', NEW.missed_after, v_longest),
-      HINT = 'Give an interval such as ''10 minutes'', or null.';
+      MESSAGE = format('missed_after %s is not between %s and %s', NEW.missed_after, v_shortest, v_longest),
+      HINT = 'Give an interval such as ''10 minutes'', or null. No start is made at the very moment.';
   END IF;
   IF NEW.jitter < interval '0' OR extract(epoch FROM NEW.jitter) < 0 OR NEW.jitter > v_longest THEN
     RAISE EXCEPTION USING
@@ -616,6 +619,191 @@ $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    missed text,
+    missed_after interval,
+    overlap text,
+    jitter interval,
+    until timestamp with time zone,
+    cron_fields long_task.cron_fields,
+    shed_waiting boolean,
+    shed_error text,
+    scheduled_for timestamp with time zone,
+    run_queued_by text,
+    run_scheduled_for timestamp with time zone,
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
+
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+
+COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
+
+COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
+
+CREATE FUNCTION long_task.copy_size(p_task long_task.task) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN ((((1000 + COALESCE(octet_length((p_task).stdin), 0)) + COALESCE(pg_column_size((p_task).params), 0)) + COALESCE(pg_column_size((p_task).env), 0)) + COALESCE(pg_column_size((p_task).command), 0));
+
+COMMENT ON FUNCTION long_task.copy_size(p_task long_task.task) IS 'About how many bytes a copy of a task has to write.';
+
 CREATE FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) RETURNS bit
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -771,189 +959,14 @@ CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code 
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) IS 'One line that says why an attempt ended badly; null if it ended well.';
 
-CREATE SEQUENCE long_task.ready_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
-
-CREATE TABLE long_task.task (
-    id bigint NOT NULL,
-    name text,
-    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    group_id integer DEFAULT 0 NOT NULL,
-    worker_id integer,
-    command text[],
-    params jsonb,
-    env jsonb,
-    stdin text,
-    cwd text,
-    start_after timestamp with time zone,
-    timeout interval,
-    kill_grace interval,
-    max_attempts integer DEFAULT 1 NOT NULL,
-    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    progress real,
-    result jsonb,
-    error text,
-    exit_code smallint,
-    signal smallint,
-    output text,
-    owner text DEFAULT SESSION_USER NOT NULL,
-    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    started timestamp with time zone,
-    finished timestamp with time zone,
-    next_start timestamp with time zone,
-    shed_period_id text,
-    shed_period_count integer,
-    shed_clone boolean DEFAULT false NOT NULL,
-    shed_parent_id bigint,
-    shed_enabled boolean DEFAULT true NOT NULL,
-    shed_anchor timestamp with time zone,
-    cron text,
-    time_zone text,
-    concurrency_key text,
-    queued_by text DEFAULT 'person'::text NOT NULL,
-    base_attempt integer DEFAULT 0 NOT NULL,
-    pinned boolean DEFAULT false NOT NULL,
-    running_on integer,
-    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    missed text,
-    missed_after interval,
-    overlap text,
-    jitter interval,
-    until timestamp with time zone,
-    cron_fields long_task.cron_fields,
-    shed_waiting boolean,
-    scheduled_for timestamp with time zone,
-    run_queued_by text,
-    run_scheduled_for timestamp with time zone,
-    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
-
-COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
-
-COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
-
-COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
-
-COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
-
-COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
-
-COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
-
-COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
-
-COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
-
-COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
-
-COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
-
-COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
-
-COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
-
-COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
-
-COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
-
-COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
-
-COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
-
-COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
-
-COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
-
-COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
-
-COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
-
-COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
-
-COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
-
-COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
-
-COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
-
-COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
-
-COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
-
-COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
-
-COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
-
-COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
-
-COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
-
-COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
-
-COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
-
-COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
-
-COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
-
-COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
-
-COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
-
-COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
-
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
-
-COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
-
-COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
-
-COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
-
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
-
-COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
-
-COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
-
-COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
-
-COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
-
-COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
-
-COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
-
-COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
-
-COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
-
-COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
-
-COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
-
 CREATE FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
-  v_copies   CONSTANT integer := 20;
+  v_enough   CONSTANT bigint := 8388608;
+  v_copies   integer := GREATEST(1, LEAST(20, v_enough / long_task.copy_size(p_task)));
   v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
     - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
@@ -1135,13 +1148,17 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
     v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
-    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled;
+    v_again := NEW.shed_enabled AND NOT OLD.shed_enabled AND NEW.next_start <= v_now AND NOT v_given;
     NEW.shed_waiting := NULL;
+    NEW.shed_error := NULL;
     IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
       NEW.next_start := NULL;
     END IF;
+    IF NEW.next_start IS NULL AND OLD.next_start IS NOT NULL THEN
+      NEW.shed_anchor := NULL;
+    END IF;
   END IF;
-  IF v_given OR NEW.next_start IS NULL THEN
+  IF v_given THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   IF v_other AND NEW.cron IS NULL THEN
@@ -1169,11 +1186,8 @@ BEGIN
   IF NEW.cron IS NOT NULL AND v_given THEN
     NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
   ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
-     OR NEW.shed_period_id IS NOT NULL AND v_again AND NEW.next_start <= v_now AND NOT v_given THEN
+     OR NEW.shed_period_id IS NOT NULL AND (v_again OR NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL) THEN
     NEW.next_start := long_task.next_start_after(NEW, v_now);
-  END IF;
-  IF NEW.next_start IS NOT NULL AND NEW.shed_enabled THEN
-    PERFORM long_task.announce_schedule(NEW.id, NEW.next_start);
   END IF;
   RETURN NEW;
 END
@@ -1379,10 +1393,15 @@ CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS double precisi
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
   v_enough  CONSTANT interval := interval '500 milliseconds';
+  v_bytes   CONSTANT bigint := 8388608;
+  -- Errors that say nothing of a row: connection, rollback, resources, state of objects, intervention, system.
+  v_passing CONSTANT text[] := ARRAY['08', '25', '40', '53', '55', '57', '58'];
   v_begun   timestamptz := clock_timestamp(); -- a duration, not a time
   v_now     timestamptz := long_task.clock();
   v_due     timestamptz;
@@ -1414,20 +1433,45 @@ BEGIN
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
     END IF;
+    -- As many as write 8 MiB of copies, which takes about as long as the clock is not looked at.
+    v_ids := ARRAY(
+      SELECT w.id
+      FROM (
+        SELECT
+          i.id,
+          i.place,
+          sum(CASE
+            WHEN t.shed_clone OR t.overlap = 'clone' THEN
+              LEAST(long_task.copy_size(t) * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
+            ELSE 0
+          END) OVER (ORDER BY i.place) AS bytes
+        FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
+        JOIN long_task.task AS t ON t.id = i.id
+      ) AS w
+      WHERE w.bytes <= v_bytes
+         OR w.place = 1
+      ORDER BY w.place
+    );
     BEGIN
       PERFORM long_task.fire_tasks(v_ids, v_now);
     EXCEPTION
       WHEN OTHERS THEN
+        IF left(SQLSTATE, 2) = ANY (v_passing) THEN
+          RAISE;
+        END IF;
         FOREACH v_id IN ARRAY v_ids LOOP
           BEGIN
             PERFORM long_task.fire_tasks(ARRAY[v_id], v_now);
           EXCEPTION
             WHEN OTHERS THEN
+              IF left(SQLSTATE, 2) = ANY (v_passing) THEN
+                RAISE;
+              END IF;
               UPDATE long_task.task AS t
               SET
                 queued_by = 'due',
                 shed_enabled = false,
-                error = 'schedule paused: ' || SQLERRM
+                shed_error = SQLERRM
               WHERE t.id = v_id;
           END;
         END LOOP;
@@ -1495,12 +1539,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
-      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END, t.command,
-      t.params, t.env, t.stdin, t.cwd, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END, t.timeout, t.kill_grace, t.max_attempts,
-      t.retry_delay, t.owner, t.id, c.start, p_queued_by
+      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      t.command, t.params, t.env, t.stdin, t.cwd,
+      GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place
@@ -1904,6 +1949,9 @@ BEGIN
     IF NEW.running_on IS NOT NULL THEN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
+    IF NEW.shed_waiting AND NEW.state_id LIKE 'C%' THEN
+      PERFORM pg_notify('long_task_schedule', ''); -- the start that has waited for this end
+    END IF;
   END IF;
   RETURN NEW;
 END
@@ -1938,6 +1986,25 @@ $$;
 
 COMMENT ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) IS 'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
+CREATE FUNCTION long_task.next_starts(p_task_id bigint) RETURNS timestamp with time zone[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT p.start
+    FROM long_task.task AS t
+    CROSS JOIN LATERAL long_task.schedule_preview(t.id, 3, t.next_start) AS p(start)
+    WHERE t.id = p_task_id
+  );
+EXCEPTION
+  WHEN data_exception OR SQLSTATE 'LT007' OR SQLSTATE 'LT004' THEN
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint) IS 'The next three starts of a task''s schedule; null: it cannot be evaluated.';
+
 CREATE FUNCTION long_task.parse_cron(p_line text) RETURNS long_task.cron_fields
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1945,7 +2012,7 @@ CREATE FUNCTION long_task.parse_cron(p_line text) RETURNS long_task.cron_fields
 DECLARE
   v_months   CONSTANT text[] := ARRAY['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
   v_weekdays CONSTANT text[] := ARRAY['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-  v_line     text := lower(btrim(p_line, E' \t'));
+  v_line     text := lower(btrim(p_line, E' \t\r\n'));
   v_texts    text[];
   v_days     text[];
   v_weeks    text[];
@@ -1963,10 +2030,10 @@ BEGIN
     WHEN '@yearly' THEN '0 0 1 1 *'
     WHEN '@annually' THEN '0 0 1 1 *'
     ELSE v_line
-  END, '[ \t]+');
-  IF cardinality(v_texts) <> 5 THEN
+  END, '\s+');
+  IF cardinality(v_texts) IS DISTINCT FROM 5 THEN
     PERFORM long_task.refuse('LT007',
-      format('cron %s has %s fields, not five', quote_literal(p_line), cardinality(v_texts)),
+      format('cron %s has %s fields, not five', COALESCE(quote_literal(p_line), 'null'), COALESCE(cardinality(v_texts), 0)),
       'They are minute, hour, day of month, month and day of week; or one of @hourly @daily @weekly @monthly @yearly.');
   END IF;
 
@@ -1995,7 +2062,7 @@ BEGIN
   v_fields.days := substring(long_task.parse_cron_field(p_line, 'day of month', v_days, 1, 31) FROM 2);
 
   IF v_texts[5] ~ '[a-z]' THEN
-    v_texts[5] := replace(v_texts[5], '-sun', '-7'); -- a week may end on Sunday
+    v_texts[5] := regexp_replace(v_texts[5], '(?<!sun)-sun', '-7', 'g'); -- a week may end on Sunday
     FOR v_n IN 1 .. 7 LOOP
       v_texts[5] := regexp_replace(v_texts[5], '\m' || v_weekdays[v_n] || '(?=l?\M)', (v_n - 1)::text, 'g');
     END LOOP;
@@ -2045,7 +2112,7 @@ BEGIN
     IF v_reason IS NOT NULL THEN
       PERFORM long_task.refuse('LT007',
         format('%s %s of cron %s %s', p_field, quote_literal(v_item), quote_literal(p_line), v_reason),
-        'The fields are minute, hour, day of month, month and day of week, each with values such as 5, 1-5, 1,3 or */10.');
+        'Values are such as 5, 1-5, 1,3 or */10; months and days of the week have names; days have L, LW, 15W, 5L and 5#2 too.');
     END IF;
     FOR v_value IN v_first .. v_last BY v_step LOOP
       v_bits := set_bit(v_bits, v_value, 1);
@@ -2070,6 +2137,28 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
+
+CREATE FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_first CONSTANT timestamptz := timestamptz '1900-01-01 00:00+00';
+  v_last  CONSTANT timestamptz := timestamptz '9999-12-31 00:00+00';
+BEGIN
+  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
+      'Ask for 0 to 10000.');
+  END IF;
+  IF p_from NOT BETWEEN v_first AND v_last THEN
+    PERFORM long_task.refuse('LT004', format('starts from %s on cannot be shown', p_from),
+      'Give a time between the years 1900 and 9999.');
+  END IF;
+  RETURN COALESCE(p_from, long_task.clock());
+END
+$$;
+
+COMMENT ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) IS 'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
 CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) RETURNS json
     LANGUAGE sql STABLE
@@ -2302,7 +2391,7 @@ CREATE FUNCTION long_task.run_now(p_task_id bigint) RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_task  long_task.task;
+  v_task   long_task.task;
   v_copies bigint[];
 BEGIN
   SELECT t.* INTO v_task
@@ -2313,13 +2402,14 @@ BEGIN
     PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
       'Its history may still be in long_task.task_run.');
   END IF;
-  IF v_task.shed_clone THEN
+  IF v_task.shed_clone OR v_task.state_id LIKE 'A%' AND v_task.overlap = 'clone' THEN
     v_copies := long_task.insert_clones(ARRAY[p_task_id], ARRAY[NULL]::timestamptz[], 'person');
     RETURN v_copies[1];
   END IF;
   IF v_task.state_id LIKE 'A%' THEN
     PERFORM long_task.refuse('LT003', format('task %s is active already', p_task_id),
-      'Wait for its end, or set shed_clone to have a copy for each start.', format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+      'Wait for its end, or set overlap to clone to have a copy run beside it.',
+      format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
   END IF;
   UPDATE long_task.task AS t
   SET
@@ -2332,19 +2422,15 @@ $$;
 
 COMMENT ON FUNCTION long_task.run_now(p_task_id bigint) IS 'Start a task at once, whatever its schedule says. Returns the id of the task that is queued: its own, or that of a copy.';
 
-CREATE FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_count integer DEFAULT 10) RETURNS SETOF timestamp with time zone
+CREATE FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer DEFAULT 10, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_from timestamptz := COALESCE(p_from, long_task.clock());
+  v_from timestamptz := long_task.preview_from(p_from, p_count);
   v_task long_task.task;
   v_next timestamptz;
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   SELECT t.* INTO v_task
   FROM long_task.task AS t
   WHERE t.id = p_task_id;
@@ -2366,7 +2452,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) IS 'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7)';
+COMMENT ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) IS 'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
 CREATE FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text DEFAULT NULL::text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_count integer DEFAULT 10) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -2374,12 +2460,8 @@ CREATE FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text DEFAULT
     AS $$
 DECLARE
   v_fields long_task.cron_fields := long_task.parse_cron(p_cron);
-  v_next   timestamptz := COALESCE(p_from, long_task.clock()) - interval '1 microsecond';
+  v_next   timestamptz := long_task.preview_from(p_from, p_count) - interval '1 microsecond';
 BEGIN
-  IF (p_count BETWEEN 0 AND 10000) IS NOT TRUE THEN
-    PERFORM long_task.refuse('LT004', format('%s starts cannot be shown', COALESCE(p_count::text, 'null')),
-      'Ask for 0 to 10000.');
-  END IF;
   IF p_time_zone IS NOT NULL AND NOT long_task.is_time_zone(p_time_zone) THEN
     PERFORM long_task.refuse('LT007', format('time_zone %s is not known', quote_literal(p_time_zone)),
       'Give a name of pg_timezone_names such as ''Europe/Berlin''.');
@@ -2690,6 +2772,7 @@ BEGIN
     WHEN v_task.state_id = 'CC' THEN
       format('It was cancelled at %s.', v_task.finished)
   END || CASE
+    WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
     WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
@@ -3058,10 +3141,20 @@ CREATE VIEW long_task.scheduled AS
             ELSE 'once'::text
         END AS schedule,
     COALESCE(time_zone, 'UTC'::text) AS time_zone,
-    shed_enabled AS enabled,
-    (shed_waiting IS NOT NULL) AS waiting,
+        CASE
+            WHEN (shed_error IS NOT NULL) THEN 'failed'::text
+            WHEN (NOT shed_enabled) THEN 'paused'::text
+            WHEN ((next_start IS NULL) AND (shed_anchor IS NULL) AND (cron IS NULL)) THEN 'without next_start'::text
+            WHEN ((next_start IS NULL) OR (next_start > until)) THEN 'over'::text
+            WHEN ((state_id = 'DR'::text) AND (NOT shed_clone)) THEN 'draft'::text
+            WHEN shed_waiting THEN 'waiting'::text
+            ELSE 'on'::text
+        END AS status,
     next_start,
-    ARRAY( SELECT long_task.schedule_preview(t.id, t.next_start, 3) AS schedule_preview) AS next_starts,
+        CASE
+            WHEN ((state_id <> 'DR'::text) OR shed_clone) THEN long_task.next_starts(id)
+            ELSE NULL::timestamp with time zone[]
+        END AS next_starts,
     scheduled_for AS latest_start,
     shed_clone AS clone,
     COALESCE(overlap,
@@ -3073,9 +3166,10 @@ CREATE VIEW long_task.scheduled AS
     COALESCE(missed, 'run once'::text) AS missed,
     missed_after,
     jitter,
-    until
+    until,
+    shed_error AS error
    FROM long_task.task t
-  WHERE ((next_start IS NOT NULL) OR (cron IS NOT NULL))
+  WHERE ((next_start IS NOT NULL) OR (cron IS NOT NULL) OR (shed_period_id IS NOT NULL))
   ORDER BY shed_enabled DESC, next_start, id;
 
 COMMENT ON VIEW long_task.scheduled IS 'Tasks with a schedule, next ones first. long_task.schedule_preview(id) shows more of their starts.';
@@ -3092,13 +3186,11 @@ COMMENT ON COLUMN long_task.scheduled.schedule IS 'Its cron line, its interval, 
 
 COMMENT ON COLUMN long_task.scheduled.time_zone IS 'Whose clock on the wall it keeps.';
 
-COMMENT ON COLUMN long_task.scheduled.enabled IS 'False: it is paused.';
-
-COMMENT ON COLUMN long_task.scheduled.waiting IS 'True: next_start has come, and waits for the task to end.';
+COMMENT ON COLUMN long_task.scheduled.status IS 'on; waiting: next_start has come, and waits for the task to end; draft: starts are passed over; paused; failed: paused by the system, see error; over; without next_start.';
 
 COMMENT ON COLUMN long_task.scheduled.next_start IS 'The next start; null: there are no more.';
 
-COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter.';
+COMMENT ON COLUMN long_task.scheduled.next_starts IS 'The next three, before jitter; null: the task is a draft, or they cannot be found.';
 
 COMMENT ON COLUMN long_task.scheduled.latest_start IS 'Time of the schedule for which the task itself was queued last.';
 
@@ -3113,6 +3205,8 @@ COMMENT ON COLUMN long_task.scheduled.missed_after IS 'A start that is later tha
 COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a random time of up to so much.';
 
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
+
+COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
 ALTER TABLE long_task.task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.task_id_seq
@@ -3480,13 +3574,17 @@ CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (runn
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
+CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_enabled, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled)))) EXECUTE FUNCTION long_task.announce_schedule();
+
+CREATE CONSTRAINT TRIGGER announce_schedule AFTER INSERT ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled)) EXECUTE FUNCTION long_task.announce_schedule();
+
 CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION long_task.announce_tasks();
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_input();
+CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_input();
 
 CREATE TRIGGER check_changed_task_policy BEFORE UPDATE OF missed, missed_after, overlap, jitter, shed_clone ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_policy();
 
@@ -3521,8 +3619,7 @@ GRANT USAGE ON SCHEMA long_task TO long_task_node;
 REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.announce_schedule(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
+REVOKE ALL ON FUNCTION long_task.announce_schedule() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
 
@@ -3548,20 +3645,6 @@ REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id int
 REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -3632,6 +3715,22 @@ GRANT INSERT(jitter),UPDATE(jitter) ON TABLE long_task.task TO long_task_user;
 
 GRANT INSERT(until),UPDATE(until) ON TABLE long_task.task TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.copy_size(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
 
 GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
@@ -3683,6 +3782,10 @@ REVOKE ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after
 GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
@@ -3692,6 +3795,10 @@ GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_it
 GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 
@@ -3715,9 +3822,9 @@ REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUB
 REVOKE ALL ON FUNCTION long_task.run_now(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.run_now(p_task_id bigint) TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_from timestamp with time zone, p_count integer) TO long_task_user;
+REVOKE ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.schedule_preview(p_cron text, p_time_zone text, p_from timestamp with time zone, p_count integer) TO long_task_reader;

@@ -105,6 +105,23 @@ def test_more_missed_starts_than_a_call_can_make_keep_a_node_from_nothing(
     assert "event=database_away" not in node.log()
 
 
+def test_copies_of_long_tasks_keep_a_node_from_nothing(start_node: StartNode, tasks: Tasks) -> None:
+    node = start_node(call_timeout=2)
+    due = soon(tasks, 1)
+    templates = tasks.add_many(
+        [["true"]] * 12,
+        state_id="DR",
+        group_id=99,
+        shed_clone=True,
+        next_start=due,
+        stdin="x" * 12_000_000,
+    )
+    held = tasks.add(["sleep", "1"])
+    wait_until(lambda: all(clone_starts(tasks, one) == [due] for one in templates))
+    assert tasks.ended(held).state_id == "CS"
+    assert "event=database_away" not in node.log()
+
+
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_no_start_is_missed_or_doubled_because_the_database_was_away(
     own_server: Server, own_node: RunningNode, own_tasks: Tasks, mode: StopMode

@@ -92,6 +92,21 @@ def test_a_schedule_that_is_resumed_or_inserted_wakes_the_node(
     assert {row.state_id for row in tasks.all_ended()} == {"CS"}
 
 
+def test_a_start_that_is_committed_after_the_one_that_the_node_slept_for_wakes_it(
+    start_node: StartNode, tasks: Tasks, database: Database
+) -> None:
+    start_node(**HALF_AN_HOUR)
+    first = tasks.add(["true"], state_id="DR", shed_clone=True)
+    late = tasks.add(["true"], state_id="DR", shed_clone=True)
+    tasks.set(first, next_start=soon(tasks, 0.5))
+    with database.connect(autocommit=False) as person, person.cursor() as cursor:
+        cursor.execute(
+            "UPDATE long_task.task SET next_start = %s WHERE id = %s", (soon(tasks, 2), late)
+        )
+        wait_until(lambda: clone_starts(tasks, first), describe="the first start")
+    wait_until(lambda: clone_starts(tasks, late), describe="the start that came later")
+
+
 @pytest.mark.parametrize("written", ["before", "meanwhile"])
 def test_a_node_without_a_free_slot_moves_schedules_on(
     start_node: StartNode, tasks: Tasks, written: str

@@ -102,6 +102,38 @@ def test_a_schedule_wakes_all_nodes_if_its_start_is_the_first_of_all(person: Sql
     assert ear.heard() == {"schedule"}
 
 
+def test_a_start_that_is_soon_wakes_all_nodes_even_if_another_comes_before(
+    person: Sql, ear: Ear
+) -> None:
+    person.insert(state_id="DR", next_start="2020-01-01")
+    ear.heard()
+    person.run(
+        "INSERT INTO long_task.task (command, next_start) VALUES ('{a}', now() + '30 seconds')"
+    )
+    assert ear.heard() == {"schedule"}
+
+
+def test_it_is_decided_at_the_end_of_a_transaction_whether_a_start_is_the_first(
+    database: Database, person: Sql, ear: Ear
+) -> None:
+    first = person.insert(state_id="DR", next_start="2100-01-01", shed_period_id="DAY")
+    other = Sql(database.connect(autocommit=False))
+    other.insert(state_id="DR", next_start="2100-01-02")
+    person.change(first, next_start="2101-01-01")
+    ear.heard()
+    other.connection.commit()
+    assert ear.heard() == {"schedule"}
+
+
+def test_the_end_that_a_start_has_waited_for_wakes_all_nodes(person: Sql, ear: Ear) -> None:
+    task_id = person.insert(next_start="2020-01-01", overlap="queue one")
+    person.value("SELECT long_task.fire_schedules(100)")
+    assert person.look(task_id, "state_id, shed_waiting") == ("AW", True)
+    ear.heard()
+    person.change(task_id, state_id="AC")
+    assert ear.heard() == {"schedule"}
+
+
 def test_a_start_that_has_come_wakes_those_who_may_run_it_and_no_others(
     person: Sql, ear: Ear
 ) -> None:

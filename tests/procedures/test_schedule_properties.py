@@ -72,7 +72,7 @@ def _begin(sql: Sql, clock: Clock, schedule: Schedule, **columns: Any) -> int:
 def _planned(sql: Sql, task_id: int, until: datetime) -> list[datetime]:
     """The starts of the schedule up to a time, by the preview; not too many."""
     found = sql.values(
-        "SELECT * FROM long_task.schedule_preview(%s, NULL, 2001) AS p (start) WHERE start <= %s",
+        "SELECT * FROM long_task.schedule_preview(%s, 2001) AS p (start) WHERE start <= %s",
         task_id, until,
     )  # fmt: skip
     assume(len(found) <= 2000)

@@ -30,6 +30,12 @@ def _scheduled(sql: Sql, **columns: Any) -> int:
     return sql.insert(state_id="DR", **columns)
 
 
+def _ended(sql: Sql, **columns: Any) -> int:
+    task_id = sql.insert(**columns)
+    sql.change(task_id, state_id="AC")
+    return task_id
+
+
 def test_a_cron_line_begins_with_its_first_time_from_now_on(sql: Sql) -> None:
     line = _scheduled(sql, cron="0 9 * * mon-fri", time_zone="Europe/Berlin")
     assert _next(sql, line) == "05-07 07:00:00"
@@ -74,7 +80,7 @@ def test_without_its_line_a_task_is_not_started_any_more(sql: Sql) -> None:
 def test_a_line_gives_way_to_an_interval_and_back(sql: Sql) -> None:
     task_id = _scheduled(sql, cron="@daily")
     sql.change(task_id, cron=None, shed_period_id="HOU", next_start=_utc("05-06 10:30"))
-    assert sql.values("SELECT long_task.schedule_preview(%s, NULL, 2)", task_id) == [
+    assert sql.values("SELECT long_task.schedule_preview(%s, 2)", task_id) == [
         _utc("05-06 10:30"), _utc("05-06 11:30"),
     ]  # fmt: skip
     sql.change(task_id, cron="@daily", shed_period_id=None)
@@ -177,14 +183,27 @@ def test_the_preview_of_a_task_is_what_its_schedule_will_do(sql: Sql) -> None:
     )
     preview = "SELECT long_task.schedule_preview(%s, %s, %s)"
     series = [_utc("05-31 09:00"), _utc("06-30 09:00"), _utc("07-31 09:00"), _utc("08-31 09:00")]
-    assert sql.values(preview, task_id, None, 10) == series
-    assert sql.values(preview, task_id, _utc("06-30 09:00"), 2) == series[1:3]
-    assert sql.values(preview, task_id, _utc("09-30 09:00"), 2) == []
-    assert sql.values(preview, task_id, None, 0) == []
-    assert sql.values(preview, _scheduled(sql, next_start=NOW), None, 5) == [
+    assert sql.values(preview, task_id, 10, None) == series
+    assert sql.values(preview, task_id, 2, _utc("06-30 09:00")) == series[1:3]
+    assert sql.values(preview, task_id, 2, _utc("09-30 09:00")) == []
+    assert sql.values(preview, task_id, 0, None) == []
+    assert sql.values(preview, _scheduled(sql, next_start=NOW), 5, None) == [
         datetime.fromisoformat(NOW)
     ]
-    assert sql.values(preview, _scheduled(sql), None, 5) == []
+    assert sql.values(preview, _scheduled(sql), 5, None) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "count"),
+    [
+        ("'@daily'", 10), ("'@daily', 'Europe/Berlin'", 10), ("'@daily', null, '2030-01-01'", 10),
+        ("'@daily', 'UTC', '2030-01-01', 3", 3), ("(SELECT max(id) FROM long_task.task)", 10),
+        ("{id}", 10), ("{id}, 3", 3), ("{id}, 3, '2031-01-01'", 3),
+    ],
+)  # fmt: skip
+def test_a_preview_is_told_by_its_first_value(sql: Sql, call: str, count: int) -> None:
+    written = call.format(id=_scheduled(sql, cron="@daily"))
+    assert len(sql.rows(f"SELECT * FROM long_task.schedule_preview({written})")) == count
 
 
 @pytest.mark.parametrize(
@@ -192,7 +211,8 @@ def test_the_preview_of_a_task_is_what_its_schedule_will_do(sql: Sql) -> None:
     [
         ("'@daily', 'Mars'", "LT007"), ("'@daily', 'UTC', now(), -1", "LT004"),
         ("'@daily', 'UTC', now(), 10001", "LT004"), ("'@daily', 'UTC', now(), null", "LT004"),
-        ("1::bigint, now(), -1", "LT004"),
+        ("1, -1", "LT004"), ("1, 5, 'infinity'", "LT004"), ("null, 'UTC'", "LT007"),
+        ("'@daily', 'UTC', '-infinity'", "LT004"), ("'@daily', 'UTC', '20000-01-01'", "LT004"),
     ],
 )  # fmt: skip
 def test_a_preview_of_nonsense_is_refused(sql: Sql, call: str, code: str) -> None:
@@ -201,15 +221,15 @@ def test_a_preview_of_nonsense_is_refused(sql: Sql, call: str, code: str) -> Non
 
 def test_all_schedules_are_seen_with_their_next_starts(sql: Sql) -> None:
     sql.insert()
-    once = _scheduled(sql, next_start=_utc("05-06 09:00"), name="once")
-    line = _scheduled(sql, cron="0 9 * * *", time_zone="Europe/Berlin", missed="run each")
-    paused = _scheduled(sql, next_start=NOW, shed_period_id="DAY", shed_enabled=False)
+    once = _ended(sql, next_start=_utc("05-06 09:00"), name="once")
+    line = _ended(sql, cron="0 9 * * *", time_zone="Europe/Berlin", missed="run each")
+    paused = _ended(sql, next_start=NOW, shed_period_id="DAY", shed_enabled=False)
     template = _scheduled(
         sql, next_start=_utc("05-06 12:00"), shed_period_id="HOU", shed_period_count=2,
         shed_clone=True, jitter="1 s", until=_utc("05-06 15:00"), missed_after="1 hour",
     )  # fmt: skip
     found = sql.rows(
-        "SELECT id, schedule, time_zone, enabled, overlap, missed, next_starts"
+        "SELECT id, schedule, time_zone, status, overlap, missed, next_starts"
         " FROM long_task.scheduled"
     )
     berlin = [_utc("05-07 07:00"), _utc("05-08 07:00"), _utc("05-09 07:00")]
@@ -217,14 +237,81 @@ def test_all_schedules_are_seen_with_their_next_starts(sql: Sql) -> None:
         datetime.fromisoformat(f"2030-05-{day}T07:08:09+00:00") for day in ("06", "07", "08")
     ]
     assert found == [
-        (once, "once", "UTC", True, "skip", "run once", [_utc("05-06 09:00")]),
+        (once, "once", "UTC", "on", "skip", "run once", [_utc("05-06 09:00")]),
         (
-            template, "every 2 HOU", "UTC", True, "clone", "run once",
+            template, "every 2 HOU", "UTC", "on", "clone", "run once",
             [_utc("05-06 12:00"), _utc("05-06 14:00")],
         ),
-        (line, "0 9 * * *", "Europe/Berlin", True, "queue each", "run each", berlin),
-        (paused, "every 1 DAY", "UTC", False, "skip", "run once", tomorrow),
+        (line, "0 9 * * *", "Europe/Berlin", "on", "queue each", "run each", berlin),
+        (paused, "every 1 DAY", "UTC", "paused", "skip", "run once", tomorrow),
     ]  # fmt: skip
+
+
+def test_a_schedule_that_starts_nothing_says_so(sql: Sql, node: Node) -> None:
+    over = _ended(sql, next_start=NOW, shed_period_id="HOU", until=NOW)
+    waiting = sql.insert(next_start=NOW, shed_period_id="HOU", overlap="queue one")
+    node.sync()
+    draft = _scheduled(sql, cron="@daily")
+    without = _ended(sql, shed_period_id="DAY")
+    assert dict(sql.rows("SELECT id, status FROM long_task.scheduled")) == {
+        over: "over", waiting: "waiting", draft: "draft", without: "without next_start",
+    }  # fmt: skip
+    starts = "SELECT next_starts FROM long_task.scheduled WHERE id = %s"
+    assert sql.value(starts, draft) is None
+    assert "Its schedule passes over it" in sql.value("SELECT long_task.why(%s)", draft)
+
+
+def test_an_interval_goes_on_when_its_end_is_put_off(sql: Sql, node: Node, stopped: Clock) -> None:
+    task_id = _ended(sql, next_start=NOW, shed_period_id="HOU", until=NOW)
+    node.claim()
+    assert _next(sql, task_id) is None
+    stopped.advance(90 * 60)
+    sql.change(task_id, until=None)
+    assert _next(sql, task_id) == "05-06 09:08:09"
+
+
+@pytest.mark.parametrize("columns", [{"cron": "@daily"}, {"shed_period_id": "DAY"}])
+def test_a_pause_before_the_first_start_does_not_bring_it_forward(
+    sql: Sql, columns: dict[str, str]
+) -> None:
+    start = _utc("06-01 00:00")
+    task_id = _scheduled(sql, next_start=start, shed_enabled=False, **columns)
+    for enabled in (True, False, True):
+        sql.change(task_id, shed_enabled=enabled)
+        assert sql.look(task_id, "next_start") == start
+
+
+@pytest.mark.parametrize("columns", [{"cron": "@daily"}, {"next_start": NOW}])
+def test_a_template_has_to_have_a_command(sql: Sql, columns: dict[str, str]) -> None:
+    ((name, value),) = columns.items()
+    refusal = sql.refusal(
+        f"INSERT INTO long_task.task (shed_clone, {name}) VALUES (true, %s)", value
+    )
+    assert refusal.code == "LT005"
+    draft = sql.insert(state_id="DR", command=None, shed_clone=True)
+    statement = f"UPDATE long_task.task SET {name} = %s WHERE id = %s"
+    assert sql.refusal(statement, value, draft).code == "LT005"
+
+
+def test_a_copy_keeps_the_delay_and_the_jitter_of_its_template(sql: Sql, node: Node) -> None:
+    delayed = _scheduled(sql, next_start=NOW, shed_clone=True, start_after=_utc("05-07 00:00"))
+    jittered = _scheduled(sql, next_start=NOW, shed_clone=True, jitter="100 years")
+    node.sync(free=0)
+    copies = dict(
+        sql.rows("SELECT shed_parent_id, id FROM long_task.task WHERE shed_parent_id IS NOT NULL")
+    )
+    assert sql.look(copies[delayed], "state_id, start_after") == ("AD", _utc("05-07 00:00"))
+    assert sql.value("SELECT long_task.why(%s)", copies[jittered]).endswith("(jitter).")
+    sql.change(copies[jittered], state_id="AC")
+    sql.change(copies[jittered], state_id="AW")
+    assert sql.look(copies[jittered]) == "AW"
+
+
+def test_run_now_of_an_active_task_whose_starts_overlap_is_a_copy(sql: Sql, node: Node) -> None:
+    task_id = sql.insert(overlap="clone")
+    node.claim()
+    copy = sql.value("SELECT long_task.run_now(%s)", task_id)
+    assert sql.look(copy, "state_id, shed_parent_id") == ("AW", task_id)
 
 
 def test_a_thousand_schedules_with_zones_are_written_in_one_statement(sql: Sql) -> None:

@@ -227,23 +227,79 @@ def test_a_start_that_is_skipped_leaves_no_trace(sql: Sql, node: Node) -> None:
         assert _seconds_to_next_start(sql, task_id) == 3600
 
 
+def _lose_zone(sql: Sql, task_id: int) -> None:
+    """As an update of PostgreSQL may."""
+    sql.force(task_id, time_zone="Gone/Away", next_start=NOW, shed_period_id="DAY")
+
+
 def test_a_schedule_that_cannot_be_evaluated_is_paused_and_disturbs_no_other(
     sql: Sql, node: Node
 ) -> None:
+    sql.run("ALTER TABLE long_task.task ADD CHECK (name <> 'bad' OR state_id = 'DR')")
     lost, good = _completed(sql, node), _completed(sql, node)
     copied = sql.insert(state_id="DR", shed_clone=True, next_start=NOW, name="bad")
-    sql.force(lost, time_zone="Gone/Away", next_start=NOW, shed_period_id="DAY")
+    _lose_zone(sql, lost)
     sql.change(good, next_start=NOW)
-    sql.run("ALTER TABLE long_task.task ADD CHECK (name <> 'bad' OR state_id = 'DR')")
     assert node.claim() == [good]
-    for task_id in (lost, copied):
-        enabled, error, state = sql.look(task_id, "shed_enabled, error, state_id")
+    reasons = {lost: 'time zone "Gone/Away" not recognized', copied: "new row for relation"}
+    for task_id, reason in reasons.items():
+        enabled, error = sql.look(task_id, "shed_enabled, shed_error")
         assert not enabled
-        assert error.startswith("schedule paused: ")
-        assert state in ("CS", "DR")
-    assert sql.look(lost, "error").endswith('time zone "Gone/Away" not recognized')
-    assert sql.look(lost, "queued_by") == "person"
+        assert error.startswith(reason)
+        assert f" Its schedule was paused by the system: {error}." in sql.value(
+            "SELECT long_task.why(%s)", task_id
+        )
+    assert sql.look(lost, "state_id, queued_by, error") == ("CS", "person", None)
     assert node.sync().wake_in is None
+    found = sql.rows("SELECT id, status, error IS NOT NULL FROM long_task.scheduled ORDER BY id")
+    assert found == [(lost, "failed", True), (copied, "failed", True)]
+
+
+def test_a_schedule_that_was_mended_goes_on(sql: Sql, node: Node) -> None:
+    task_id = _completed(sql, node)
+    _lose_zone(sql, task_id)
+    node.sync()
+    sql.change(task_id, time_zone="Europe/Berlin", shed_enabled=True)
+    assert sql.look(task_id, "shed_error") is None
+    assert node.claim() == [task_id]
+
+
+@pytest.mark.parametrize("state", ["53100", "40P01", "55P03"])
+def test_an_error_that_passes_pauses_nothing(sql: Sql, node: Node, state: str) -> None:
+    task_id = sql.insert(state_id="DR", shed_clone=True, next_start=NOW, shed_period_id="DAY")
+    sql.run(
+        "CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}'; END $$"
+    )
+    sql.run(
+        "CREATE TRIGGER trouble BEFORE INSERT ON long_task.task"
+        " FOR EACH ROW EXECUTE FUNCTION public.trouble()"
+    )
+    assert sql.refusal("SELECT long_task.fire_schedules(10)").code == state
+    sql.run("DROP TRIGGER trouble ON long_task.task")
+    assert sql.look(task_id, "shed_enabled, shed_error") == (True, None)
+    assert len(node.claim()) == 1
+
+
+def test_copies_of_long_tasks_are_made_a_few_at_a_time(sql: Sql, stopped: Clock) -> None:
+    template = sql.insert(
+        state_id="DR", shed_clone=True, next_start=NOW, shed_period_id="SEC", missed="run each",
+        stdin="x" * 3_000_000,
+    )  # fmt: skip
+    others = [
+        sql.insert(state_id="DR", shed_clone=True, next_start=NOW, stdin="x" * 6_000_000)
+        for _ in range(3)
+    ]
+    stopped.advance(5)
+    # Each batch writes 8 MiB of copies, or one.
+    for batch in range(1, 9):
+        sql.run("SELECT long_task.fire_tasks(ARRAY[%s], long_task.clock())", template)
+        made = sql.value("SELECT count(*) FROM long_task.task WHERE shed_parent_id = %s", template)
+        assert made == min(2 * batch, 6)
+    sql.run("SET LOCAL statement_timeout = '60s'")
+    while sql.value("SELECT long_task.fire_schedules(200)") == 0:
+        pass
+    assert len(sql.rows("SELECT FROM long_task.task WHERE shed_parent_id = ANY (%s)", others)) == 3
 
 
 def test_many_that_are_due_are_fired_in_the_order_of_their_times(
