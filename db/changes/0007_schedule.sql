@@ -18,6 +18,27 @@ CREATE TYPE long_task.cron_fields AS (
 COMMENT ON TYPE long_task.cron_fields IS
   'A cron line, parsed. One bit for each minute, hour, day, month and weekday from Sunday; near_days are days with W; nth_weekdays are ten times the weekday plus n, n is 0 for the last; either_day: one of the two day fields is enough; every_hour: it follows elapsed time.';
 
+CREATE TYPE long_task.schedule AS (
+  task_id           bigint,
+  state_id          text,
+  next_start        timestamptz,
+  shed_period_id    text,
+  shed_period_count integer,
+  shed_anchor       timestamptz,
+  shed_clone        boolean,
+  shed_waiting      boolean,
+  cron              text,
+  cron_fields       long_task.cron_fields,
+  time_zone         text,
+  missed            text,
+  missed_after      interval,
+  overlap           text,
+  until             timestamptz,
+  copy_bytes        bigint
+);
+COMMENT ON TYPE long_task.schedule IS
+  'The schedule of a task, without what its program is given: that may be long, and is copied with each call that takes a whole row.';
+
 ALTER TABLE long_task.task
   ADD COLUMN missed        text,
   ADD COLUMN missed_after  interval,

@@ -50,13 +50,19 @@ EXECUTE FUNCTION long_task.announce_schedule();
 DROP TRIGGER IF EXISTS announce_changed_schedule ON long_task.task;
 CREATE CONSTRAINT TRIGGER announce_changed_schedule
 AFTER UPDATE OF
-  next_start, cron, time_zone, shed_period_id, shed_period_count, shed_enabled, until
+  next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until
 ON long_task.task
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
 WHEN (
   NEW.next_start IS NOT NULL
   AND NEW.shed_enabled
-  AND (OLD.next_start IS NULL OR NEW.next_start < OLD.next_start OR NOT OLD.shed_enabled)
+  AND NEW.shed_waiting IS NULL
+  AND (
+    OLD.next_start IS NULL
+    OR NEW.next_start < OLD.next_start
+    OR NOT OLD.shed_enabled
+    OR OLD.shed_waiting
+  )
 )
 EXECUTE FUNCTION long_task.announce_schedule();

@@ -13,7 +13,7 @@
 -- next_start  when it is due again; null: never
 -- waiting     next_start has come, and waits for the task to end
 CREATE OR REPLACE FUNCTION long_task.due_starts(
-  p_task         long_task.task,
+  p_schedule     long_task.schedule,
   p_now          timestamptz,
   OUT queue_for  timestamptz,
   OUT copies     timestamptz[],
@@ -27,34 +27,34 @@ AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
   v_enough   CONSTANT bigint := 8388608;
-  v_copies   integer := GREATEST(1, LEAST(20, v_enough / long_task.copy_size(p_task)));
-  v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
+  v_copies   integer := GREATEST(1, LEAST(20, v_enough / p_schedule.copy_bytes));
+  v_each     boolean := p_schedule.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
-    - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
-  v_end      timestamptz := LEAST(p_now, p_task.until);
-  v_start    timestamptz := p_task.next_start;
+    - COALESCE(p_schedule.missed_after, CASE WHEN p_schedule.missed = 'skip' THEN v_patience END);
+  v_end      timestamptz := LEAST(p_now, p_schedule.until);
+  v_start    timestamptz := p_schedule.next_start;
   v_starts   timestamptz[] := ARRAY[]::timestamptz[];
   v_what     text := CASE
-    WHEN p_task.shed_clone THEN
-      CASE WHEN p_task.overlap = 'skip' AND EXISTS (
+    WHEN p_schedule.shed_clone THEN
+      CASE WHEN p_schedule.overlap = 'skip' AND EXISTS (
         SELECT
         FROM long_task.task AS c
-        WHERE c.shed_parent_id = p_task.id
+        WHERE c.shed_parent_id = p_schedule.task_id
           AND c.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC')
       ) THEN 'skip' ELSE 'copy' END
-    WHEN p_task.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
-    WHEN p_task.state_id = 'DR' THEN 'skip'
-    WHEN p_task.overlap = 'clone' THEN 'copy'
-    WHEN p_task.overlap = 'queue one' OR v_each THEN 'wait'
+    WHEN p_schedule.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
+    WHEN p_schedule.state_id = 'DR' THEN 'skip'
+    WHEN p_schedule.overlap = 'clone' THEN 'copy'
+    WHEN p_schedule.overlap = 'queue one' OR v_each THEN 'wait'
     ELSE 'skip'
   END;
   -- Each is to be run, one after the other, by the task itself.
-  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_task.overlap IS DISTINCT FROM 'clone';
+  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_schedule.overlap IS DISTINCT FROM 'clone';
 BEGIN
-  IF v_start < v_oldest AND p_task.shed_waiting IS NULL THEN
-    v_start := long_task.next_start_after(p_task, v_oldest - interval '1 microsecond');
+  IF v_start < v_oldest AND p_schedule.shed_waiting IS NULL THEN
+    v_start := long_task.next_start_after(p_schedule, v_oldest - interval '1 microsecond');
   END IF;
-  next_start := CASE WHEN (v_start > p_task.until) IS NOT TRUE THEN v_start END;
+  next_start := CASE WHEN (v_start > p_schedule.until) IS NOT TRUE THEN v_start END;
   IF (next_start <= v_end) IS NOT TRUE THEN
     RETURN; -- all were given up, or the schedule is over
   END IF;
@@ -62,16 +62,16 @@ BEGIN
   IF v_each THEN
     LOOP
       v_starts := v_starts || next_start;
-      next_start := long_task.next_start_after(p_task, next_start);
+      next_start := long_task.next_start_after(p_schedule, next_start);
       EXIT WHEN (next_start <= v_end) IS NOT TRUE;
       EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
     END LOOP;
   ELSE
     v_starts := ARRAY[next_start];
-    next_start := long_task.next_start_after(p_task, next_start);
+    next_start := long_task.next_start_after(p_schedule, next_start);
     IF next_start <= v_end THEN
-      v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
-      next_start := long_task.next_start_after(p_task, v_starts[1]);
+      v_starts := ARRAY[long_task.latest_start(p_schedule, next_start, v_end)];
+      next_start := long_task.next_start_after(p_schedule, v_starts[1]);
     END IF;
   END IF;
 
@@ -91,5 +91,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.due_starts(long_task.task, timestamptz) IS
+COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';

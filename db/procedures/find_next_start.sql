@@ -20,6 +20,8 @@ DECLARE
   v_given   boolean := NEW.next_start IS NOT NULL;
   v_other   boolean := true; -- another schedule than before
   v_again   boolean := false; -- one that was paused
+  v_longer  boolean := false; -- one whose end was put off
+  v_period  boolean := false; -- another interval
   v_message text;
   v_hint    text;
 BEGIN
@@ -27,8 +29,18 @@ BEGIN
     v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
     v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
     v_again := NEW.shed_enabled AND NOT OLD.shed_enabled AND NEW.next_start <= v_now AND NOT v_given;
-    NEW.shed_waiting := NULL;
-    NEW.shed_error := NULL;
+    v_longer := NEW.until IS DISTINCT FROM OLD.until AND NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL;
+    v_period := NEW.shed_period_id IS DISTINCT FROM OLD.shed_period_id
+      OR NEW.shed_period_count IS DISTINCT FROM OLD.shed_period_count;
+    -- A start that waits for an end goes on waiting, unless it is judged by something else now.
+    IF v_given OR v_other OR v_period OR NEW.next_start IS NULL OR NEW.shed_enabled <> OLD.shed_enabled
+       OR NEW.shed_clone <> OLD.shed_clone OR NEW.missed IS DISTINCT FROM OLD.missed
+       OR NEW.overlap IS DISTINCT FROM OLD.overlap THEN
+      NEW.shed_waiting := NULL;
+    END IF;
+    IF NEW.shed_enabled THEN
+      NEW.shed_error := NULL;
+    END IF;
     IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
       NEW.next_start := NULL;
     END IF;
@@ -36,7 +48,7 @@ BEGIN
       NEW.shed_anchor := NULL;
     END IF;
   END IF;
-  IF v_given THEN
+  IF v_given OR v_period AND NEW.next_start IS NOT NULL THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   IF v_other AND NEW.cron IS NULL THEN
@@ -62,10 +74,13 @@ BEGIN
       HINT = 'No month it names has the day it names.';
   END IF;
   IF NEW.cron IS NOT NULL AND v_given THEN
-    NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
-  ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
-     OR NEW.shed_period_id IS NOT NULL AND (v_again OR NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL) THEN
-    NEW.next_start := long_task.next_start_after(NEW, v_now);
+    NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), NEW.next_start - interval '1 microsecond');
+  ELSIF v_longer AND NOT v_other THEN
+    NEW.next_start := long_task.next_start_after(
+      long_task.schedule_of(NEW), GREATEST(v_now, NEW.shed_anchor - interval '1 microsecond'));
+  ELSIF v_again AND NEW.shed_period_id IS NOT NULL
+     OR NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL) THEN
+    NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), v_now);
   END IF;
   RETURN NEW;
 END

@@ -10,7 +10,7 @@
 --
 -- A task whose schedule cannot be evaluated any more, or of which no copy can be written, must not keep all
 -- others, and all nodes, from going on: its schedule is paused, and shed_error says why.
--- An error that has nothing to do with the row fails the call, which the node repeats.
+-- After an error that has nothing to do with the row, a full disk or a deadlock, it is tried again a little later.
 --
 -- p_limit  how many schedules are looked at at once. It ends after half a second, because the node that calls has to
 --          renew its lease; what is left is fired by the next call.
@@ -31,13 +31,14 @@ DECLARE
   v_pause   CONSTANT double precision := 0.2;
   v_enough  CONSTANT interval := interval '500 milliseconds';
   v_bytes   CONSTANT bigint := 8388608;
-  -- Errors that say nothing of a row: connection, rollback, resources, state of objects, intervention, system.
-  v_passing CONSTANT text[] := ARRAY['08', '25', '40', '53', '55', '57', '58'];
+  -- Errors that are a row's own: data, constraints, exceptions that were raised, those of this schema.
+  v_own     CONSTANT text[] := ARRAY['22', '23', 'P0', 'LT'];
   v_begun   timestamptz := clock_timestamp(); -- a duration, not a time
   v_now     timestamptz := long_task.clock();
   v_due     timestamptz;
   v_ids     bigint[];
   v_id      bigint;
+  v_later   boolean := false; -- something could not be done now
 BEGIN
   LOOP
     v_due := (
@@ -73,7 +74,7 @@ BEGIN
           i.place,
           sum(CASE
             WHEN t.shed_clone OR t.overlap = 'clone' THEN
-              LEAST(long_task.copy_size(t) * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
+              LEAST((long_task.schedule_of(t)).copy_bytes * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
             ELSE 0
           END) OVER (ORDER BY i.place) AS bytes
         FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
@@ -87,26 +88,18 @@ BEGIN
       PERFORM long_task.fire_tasks(v_ids, v_now);
     EXCEPTION
       WHEN OTHERS THEN
-        IF left(SQLSTATE, 2) = ANY (v_passing) THEN
-          RAISE;
-        END IF;
         FOREACH v_id IN ARRAY v_ids LOOP
           BEGIN
             PERFORM long_task.fire_tasks(ARRAY[v_id], v_now);
           EXCEPTION
             WHEN OTHERS THEN
-              IF left(SQLSTATE, 2) = ANY (v_passing) THEN
-                RAISE;
-              END IF;
-              UPDATE long_task.task AS t
-              SET
-                queued_by = 'due',
-                shed_enabled = false,
-                shed_error = SQLERRM
-              WHERE t.id = v_id;
+              v_later := left(SQLSTATE, 2) <> ALL (v_own) OR NOT long_task.pause_schedule(v_id, SQLERRM) OR v_later;
           END;
         END LOOP;
     END;
+    IF v_later THEN
+      RETURN v_pause;
+    END IF;
     v_now := long_task.clock();
   END LOOP;
   RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;

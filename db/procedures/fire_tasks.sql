@@ -39,7 +39,7 @@ BEGIN
       shed_waiting = d.waiting
     FROM unnest(p_ids) WITH ORDINALITY AS i(id, place)
     JOIN long_task.task AS s ON s.id = i.id
-    CROSS JOIN LATERAL long_task.due_starts(s, p_now) AS d
+    CROSS JOIN LATERAL long_task.due_starts(long_task.schedule_of(s), p_now) AS d
     WHERE t.id = s.id
     RETURNING t.id, i.place, d.copies
   )

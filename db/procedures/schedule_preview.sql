@@ -49,11 +49,11 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_from timestamptz := long_task.preview_from(p_from, p_count);
-  v_task long_task.task;
-  v_next timestamptz;
+  v_from     timestamptz := long_task.preview_from(p_from, p_count);
+  v_schedule long_task.schedule;
+  v_next     timestamptz;
 BEGIN
-  SELECT t.* INTO v_task
+  SELECT (long_task.schedule_of(t)).* INTO v_schedule
   FROM long_task.task AS t
   WHERE t.id = p_task_id;
   IF NOT FOUND THEN
@@ -62,14 +62,14 @@ BEGIN
   END IF;
 
   v_next := CASE
-    WHEN v_task.next_start > v_task.until THEN NULL
-    WHEN v_task.next_start >= v_from THEN v_task.next_start
-    WHEN v_task.next_start IS NOT NULL THEN long_task.next_start_after(v_task, v_from - interval '1 microsecond')
+    WHEN v_schedule.next_start > v_schedule.until THEN NULL
+    WHEN v_schedule.next_start >= v_from THEN v_schedule.next_start
+    WHEN v_schedule.next_start IS NOT NULL THEN long_task.next_start_after(v_schedule, v_from - interval '1 microsecond')
   END;
   FOR v_n IN 1 .. p_count LOOP
     EXIT WHEN v_next IS NULL;
     RETURN NEXT v_next;
-    v_next := long_task.next_start_after(v_task, v_next);
+    v_next := long_task.next_start_after(v_schedule, v_next);
   END LOOP;
 END
 $$;

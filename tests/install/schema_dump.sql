@@ -18,6 +18,27 @@ CREATE TYPE long_task.cron_fields AS (
 
 COMMENT ON TYPE long_task.cron_fields IS 'A cron line, parsed. One bit for each minute, hour, day, month and weekday from Sunday; near_days are days with W; nth_weekdays are ten times the weekday plus n, n is 0 for the last; either_day: one of the two day fields is enough; every_hour: it follows elapsed time.';
 
+CREATE TYPE long_task.schedule AS (
+	task_id bigint,
+	state_id text,
+	next_start timestamp with time zone,
+	shed_period_id text,
+	shed_period_count integer,
+	shed_anchor timestamp with time zone,
+	shed_clone boolean,
+	shed_waiting boolean,
+	cron text,
+	cron_fields long_task.cron_fields,
+	time_zone text,
+	missed text,
+	missed_after interval,
+	overlap text,
+	until timestamp with time zone,
+	copy_bytes bigint
+);
+
+COMMENT ON TYPE long_task.schedule IS 'The schedule of a task, without what its program is given: that may be long, and is copied with each call that takes a whole row.';
+
 CREATE FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -619,191 +640,6 @@ $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
-CREATE SEQUENCE long_task.ready_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
-
-CREATE TABLE long_task.task (
-    id bigint NOT NULL,
-    name text,
-    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    group_id integer DEFAULT 0 NOT NULL,
-    worker_id integer,
-    command text[],
-    params jsonb,
-    env jsonb,
-    stdin text,
-    cwd text,
-    start_after timestamp with time zone,
-    timeout interval,
-    kill_grace interval,
-    max_attempts integer DEFAULT 1 NOT NULL,
-    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    progress real,
-    result jsonb,
-    error text,
-    exit_code smallint,
-    signal smallint,
-    output text,
-    owner text DEFAULT SESSION_USER NOT NULL,
-    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    started timestamp with time zone,
-    finished timestamp with time zone,
-    next_start timestamp with time zone,
-    shed_period_id text,
-    shed_period_count integer,
-    shed_clone boolean DEFAULT false NOT NULL,
-    shed_parent_id bigint,
-    shed_enabled boolean DEFAULT true NOT NULL,
-    shed_anchor timestamp with time zone,
-    cron text,
-    time_zone text,
-    concurrency_key text,
-    queued_by text DEFAULT 'person'::text NOT NULL,
-    base_attempt integer DEFAULT 0 NOT NULL,
-    pinned boolean DEFAULT false NOT NULL,
-    running_on integer,
-    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    missed text,
-    missed_after interval,
-    overlap text,
-    jitter interval,
-    until timestamp with time zone,
-    cron_fields long_task.cron_fields,
-    shed_waiting boolean,
-    shed_error text,
-    scheduled_for timestamp with time zone,
-    run_queued_by text,
-    run_scheduled_for timestamp with time zone,
-    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
-
-COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
-
-COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
-
-COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
-
-COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
-
-COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
-
-COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
-
-COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
-
-COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
-
-COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
-
-COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
-
-COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
-
-COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
-
-COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
-
-COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
-
-COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
-
-COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
-
-COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
-
-COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
-
-COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
-
-COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
-
-COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
-
-COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
-
-COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
-
-COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
-
-COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
-
-COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
-
-COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
-
-COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
-
-COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
-
-COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
-
-COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
-
-COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
-
-COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
-
-COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
-
-COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
-
-COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
-
-COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
-
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
-
-COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
-
-COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
-
-COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
-
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
-
-COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
-
-COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
-
-COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
-
-COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
-
-COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
-
-COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
-
-COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
-
-COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
-
-COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
-
-COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
-
-COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
-
-CREATE FUNCTION long_task.copy_size(p_task long_task.task) RETURNS bigint
-    LANGUAGE sql STABLE
-    RETURN ((((1000 + COALESCE(octet_length((p_task).stdin), 0)) + COALESCE(pg_column_size((p_task).params), 0)) + COALESCE(pg_column_size((p_task).env), 0)) + COALESCE(pg_column_size((p_task).command), 0));
-
-COMMENT ON FUNCTION long_task.copy_size(p_task long_task.task) IS 'About how many bytes a copy of a task has to write.';
-
 CREATE FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) RETURNS bit
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -959,41 +795,41 @@ CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code 
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) IS 'One line that says why an attempt ended badly; null if it ended well.';
 
-CREATE FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
+CREATE FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_patience CONSTANT interval := interval '1 minute';
   v_enough   CONSTANT bigint := 8388608;
-  v_copies   integer := GREATEST(1, LEAST(20, v_enough / long_task.copy_size(p_task)));
-  v_each     boolean := p_task.missed IS NOT DISTINCT FROM 'run each';
+  v_copies   integer := GREATEST(1, LEAST(20, v_enough / p_schedule.copy_bytes));
+  v_each     boolean := p_schedule.missed IS NOT DISTINCT FROM 'run each';
   v_oldest   timestamptz := p_now
-    - COALESCE(p_task.missed_after, CASE WHEN p_task.missed = 'skip' THEN v_patience END);
-  v_end      timestamptz := LEAST(p_now, p_task.until);
-  v_start    timestamptz := p_task.next_start;
+    - COALESCE(p_schedule.missed_after, CASE WHEN p_schedule.missed = 'skip' THEN v_patience END);
+  v_end      timestamptz := LEAST(p_now, p_schedule.until);
+  v_start    timestamptz := p_schedule.next_start;
   v_starts   timestamptz[] := ARRAY[]::timestamptz[];
   v_what     text := CASE
-    WHEN p_task.shed_clone THEN
-      CASE WHEN p_task.overlap = 'skip' AND EXISTS (
+    WHEN p_schedule.shed_clone THEN
+      CASE WHEN p_schedule.overlap = 'skip' AND EXISTS (
         SELECT
         FROM long_task.task AS c
-        WHERE c.shed_parent_id = p_task.id
+        WHERE c.shed_parent_id = p_schedule.task_id
           AND c.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC')
       ) THEN 'skip' ELSE 'copy' END
-    WHEN p_task.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
-    WHEN p_task.state_id = 'DR' THEN 'skip'
-    WHEN p_task.overlap = 'clone' THEN 'copy'
-    WHEN p_task.overlap = 'queue one' OR v_each THEN 'wait'
+    WHEN p_schedule.state_id IN ('CS', 'CF', 'CC') THEN 'queue'
+    WHEN p_schedule.state_id = 'DR' THEN 'skip'
+    WHEN p_schedule.overlap = 'clone' THEN 'copy'
+    WHEN p_schedule.overlap = 'queue one' OR v_each THEN 'wait'
     ELSE 'skip'
   END;
   -- Each is to be run, one after the other, by the task itself.
-  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_task.overlap IS DISTINCT FROM 'clone';
+  v_in_turn  boolean := v_each AND v_what IN ('queue', 'wait') AND p_schedule.overlap IS DISTINCT FROM 'clone';
 BEGIN
-  IF v_start < v_oldest AND p_task.shed_waiting IS NULL THEN
-    v_start := long_task.next_start_after(p_task, v_oldest - interval '1 microsecond');
+  IF v_start < v_oldest AND p_schedule.shed_waiting IS NULL THEN
+    v_start := long_task.next_start_after(p_schedule, v_oldest - interval '1 microsecond');
   END IF;
-  next_start := CASE WHEN (v_start > p_task.until) IS NOT TRUE THEN v_start END;
+  next_start := CASE WHEN (v_start > p_schedule.until) IS NOT TRUE THEN v_start END;
   IF (next_start <= v_end) IS NOT TRUE THEN
     RETURN; -- all were given up, or the schedule is over
   END IF;
@@ -1001,16 +837,16 @@ BEGIN
   IF v_each THEN
     LOOP
       v_starts := v_starts || next_start;
-      next_start := long_task.next_start_after(p_task, next_start);
+      next_start := long_task.next_start_after(p_schedule, next_start);
       EXIT WHEN (next_start <= v_end) IS NOT TRUE;
       EXIT WHEN cardinality(v_starts) = CASE WHEN v_in_turn THEN 1 ELSE v_copies END;
     END LOOP;
   ELSE
     v_starts := ARRAY[next_start];
-    next_start := long_task.next_start_after(p_task, next_start);
+    next_start := long_task.next_start_after(p_schedule, next_start);
     IF next_start <= v_end THEN
-      v_starts := ARRAY[long_task.latest_start(p_task, next_start, v_end)];
-      next_start := long_task.next_start_after(p_task, v_starts[1]);
+      v_starts := ARRAY[long_task.latest_start(p_schedule, next_start, v_end)];
+      next_start := long_task.next_start_after(p_schedule, v_starts[1]);
     END IF;
   END IF;
 
@@ -1030,7 +866,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) IS 'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
+COMMENT ON FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) IS 'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
 CREATE TABLE long_task.worker_lease (
     worker_id integer NOT NULL,
@@ -1142,6 +978,8 @@ DECLARE
   v_given   boolean := NEW.next_start IS NOT NULL;
   v_other   boolean := true; -- another schedule than before
   v_again   boolean := false; -- one that was paused
+  v_longer  boolean := false; -- one whose end was put off
+  v_period  boolean := false; -- another interval
   v_message text;
   v_hint    text;
 BEGIN
@@ -1149,8 +987,18 @@ BEGIN
     v_given := v_given AND NEW.next_start IS DISTINCT FROM OLD.next_start;
     v_other := NEW.cron IS DISTINCT FROM OLD.cron OR NEW.time_zone IS DISTINCT FROM OLD.time_zone;
     v_again := NEW.shed_enabled AND NOT OLD.shed_enabled AND NEW.next_start <= v_now AND NOT v_given;
-    NEW.shed_waiting := NULL;
-    NEW.shed_error := NULL;
+    v_longer := NEW.until IS DISTINCT FROM OLD.until AND NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL;
+    v_period := NEW.shed_period_id IS DISTINCT FROM OLD.shed_period_id
+      OR NEW.shed_period_count IS DISTINCT FROM OLD.shed_period_count;
+    -- A start that waits for an end goes on waiting, unless it is judged by something else now.
+    IF v_given OR v_other OR v_period OR NEW.next_start IS NULL OR NEW.shed_enabled <> OLD.shed_enabled
+       OR NEW.shed_clone <> OLD.shed_clone OR NEW.missed IS DISTINCT FROM OLD.missed
+       OR NEW.overlap IS DISTINCT FROM OLD.overlap THEN
+      NEW.shed_waiting := NULL;
+    END IF;
+    IF NEW.shed_enabled THEN
+      NEW.shed_error := NULL;
+    END IF;
     IF NEW.cron IS NULL AND OLD.cron IS NOT NULL AND NOT v_given THEN
       NEW.next_start := NULL;
     END IF;
@@ -1158,7 +1006,7 @@ BEGIN
       NEW.shed_anchor := NULL;
     END IF;
   END IF;
-  IF v_given THEN
+  IF v_given OR v_period AND NEW.next_start IS NOT NULL THEN
     NEW.shed_anchor := NEW.next_start;
   END IF;
   IF v_other AND NEW.cron IS NULL THEN
@@ -1184,10 +1032,13 @@ BEGIN
       HINT = 'No month it names has the day it names.';
   END IF;
   IF NEW.cron IS NOT NULL AND v_given THEN
-    NEW.next_start := long_task.next_start_after(NEW, NEW.next_start - interval '1 microsecond');
-  ELSIF NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL)
-     OR NEW.shed_period_id IS NOT NULL AND (v_again OR NEW.next_start IS NULL AND NEW.shed_anchor IS NOT NULL) THEN
-    NEW.next_start := long_task.next_start_after(NEW, v_now);
+    NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), NEW.next_start - interval '1 microsecond');
+  ELSIF v_longer AND NOT v_other THEN
+    NEW.next_start := long_task.next_start_after(
+      long_task.schedule_of(NEW), GREATEST(v_now, NEW.shed_anchor - interval '1 microsecond'));
+  ELSIF v_again AND NEW.shed_period_id IS NOT NULL
+     OR NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL) THEN
+    NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), v_now);
   END IF;
   RETURN NEW;
 END
@@ -1400,13 +1251,14 @@ DECLARE
   v_pause   CONSTANT double precision := 0.2;
   v_enough  CONSTANT interval := interval '500 milliseconds';
   v_bytes   CONSTANT bigint := 8388608;
-  -- Errors that say nothing of a row: connection, rollback, resources, state of objects, intervention, system.
-  v_passing CONSTANT text[] := ARRAY['08', '25', '40', '53', '55', '57', '58'];
+  -- Errors that are a row's own: data, constraints, exceptions that were raised, those of this schema.
+  v_own     CONSTANT text[] := ARRAY['22', '23', 'P0', 'LT'];
   v_begun   timestamptz := clock_timestamp(); -- a duration, not a time
   v_now     timestamptz := long_task.clock();
   v_due     timestamptz;
   v_ids     bigint[];
   v_id      bigint;
+  v_later   boolean := false; -- something could not be done now
 BEGIN
   LOOP
     v_due := (
@@ -1442,7 +1294,7 @@ BEGIN
           i.place,
           sum(CASE
             WHEN t.shed_clone OR t.overlap = 'clone' THEN
-              LEAST(long_task.copy_size(t) * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
+              LEAST((long_task.schedule_of(t)).copy_bytes * CASE WHEN t.missed = 'run each' THEN 20 ELSE 1 END, v_bytes)
             ELSE 0
           END) OVER (ORDER BY i.place) AS bytes
         FROM unnest(v_ids) WITH ORDINALITY AS i(id, place)
@@ -1456,26 +1308,18 @@ BEGIN
       PERFORM long_task.fire_tasks(v_ids, v_now);
     EXCEPTION
       WHEN OTHERS THEN
-        IF left(SQLSTATE, 2) = ANY (v_passing) THEN
-          RAISE;
-        END IF;
         FOREACH v_id IN ARRAY v_ids LOOP
           BEGIN
             PERFORM long_task.fire_tasks(ARRAY[v_id], v_now);
           EXCEPTION
             WHEN OTHERS THEN
-              IF left(SQLSTATE, 2) = ANY (v_passing) THEN
-                RAISE;
-              END IF;
-              UPDATE long_task.task AS t
-              SET
-                queued_by = 'due',
-                shed_enabled = false,
-                shed_error = SQLERRM
-              WHERE t.id = v_id;
+              v_later := left(SQLSTATE, 2) <> ALL (v_own) OR NOT long_task.pause_schedule(v_id, SQLERRM) OR v_later;
           END;
         END LOOP;
     END;
+    IF v_later THEN
+      RETURN v_pause;
+    END IF;
     v_now := long_task.clock();
   END LOOP;
   RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
@@ -1513,7 +1357,7 @@ BEGIN
       shed_waiting = d.waiting
     FROM unnest(p_ids) WITH ORDINALITY AS i(id, place)
     JOIN long_task.task AS s ON s.id = i.id
-    CROSS JOIN LATERAL long_task.due_starts(s, p_now) AS d
+    CROSS JOIN LATERAL long_task.due_starts(long_task.schedule_of(s), p_now) AS d
     WHERE t.id = s.id
     RETURNING t.id, i.place, d.copies
   )
@@ -1633,33 +1477,33 @@ $$;
 
 COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
 
-CREATE FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_latest timestamptz := p_start;
-  v_next   timestamptz := long_task.next_start_after(p_task, p_start);
+  v_next   timestamptz := long_task.next_start_after(p_schedule, p_start);
   v_high   timestamptz := p_end;
   v_half   timestamptz;
   v_middle timestamptz;
 BEGIN
   WHILE v_next <= p_end LOOP
     v_half := v_latest + (v_high - v_latest) / 2;
-    v_middle := long_task.next_start_after(p_task, v_half);
+    v_middle := long_task.next_start_after(p_schedule, v_half);
     IF v_middle <= p_end THEN
       v_latest := v_middle;
     ELSE
       v_latest := v_next;
       v_high := v_half;
     END IF;
-    v_next := long_task.next_start_after(p_task, v_latest);
+    v_next := long_task.next_start_after(p_schedule, v_latest);
   END LOOP;
   RETURN v_latest;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) IS 'Last start of a task''s schedule between one of its starts and a time.';
+COMMENT ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) IS 'Last start of a task''s schedule between one of its starts and a time.';
 
 CREATE FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -1965,26 +1809,26 @@ CREATE FUNCTION long_task.name_holder(p_lease long_task.worker_lease) RETURNS te
 
 COMMENT ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) IS 'Name, process and machine of the node that holds a lease, or held it last.';
 
-CREATE FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_next timestamptz;
 BEGIN
-  IF p_task.cron IS NOT NULL THEN
-    v_next := long_task.cron_time_after(p_task.cron_fields, p_task.time_zone, p_after);
-  ELSIF p_task.shed_period_id IS NOT NULL THEN
+  IF p_schedule.cron IS NOT NULL THEN
+    v_next := long_task.cron_time_after(p_schedule.cron_fields, p_schedule.time_zone, p_after);
+  ELSIF p_schedule.shed_period_id IS NOT NULL THEN
     v_next := long_task.schedule_time_after(
-      COALESCE(p_task.shed_anchor, p_task.next_start), p_task.shed_period_id, COALESCE(p_task.shed_period_count, 1),
-      p_task.time_zone, p_after
+      COALESCE(p_schedule.shed_anchor, p_schedule.next_start), p_schedule.shed_period_id, COALESCE(p_schedule.shed_period_count, 1),
+      p_schedule.time_zone, p_after
     );
   END IF;
-  RETURN CASE WHEN (v_next > p_task.until) IS NOT TRUE THEN v_next END;
+  RETURN CASE WHEN (v_next > p_schedule.until) IS NOT TRUE THEN v_next END;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) IS 'First start after a time of a task''s cron line or of its interval; null: there is none.';
+COMMENT ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) IS 'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
 CREATE FUNCTION long_task.next_starts(p_task_id bigint) RETURNS timestamp with time zone[]
     LANGUAGE plpgsql STABLE
@@ -2137,6 +1981,27 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
+
+CREATE FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE long_task.task AS t
+  SET
+    queued_by = 'due',
+    shed_enabled = false,
+    shed_error = p_reason
+  WHERE t.id = p_task_id;
+  RETURN true;
+EXCEPTION
+  WHEN OTHERS THEN
+    RAISE WARNING 'the schedule of task % could not be paused: %', p_task_id, SQLERRM;
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) IS 'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
 CREATE FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -2372,6 +2237,185 @@ $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    missed text,
+    missed_after interval,
+    overlap text,
+    jitter interval,
+    until timestamp with time zone,
+    cron_fields long_task.cron_fields,
+    shed_waiting boolean,
+    shed_error text,
+    scheduled_for timestamp with time zone,
+    run_queued_by text,
+    run_scheduled_for timestamp with time zone,
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
+
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+
+COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
+
+COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
+
 CREATE FUNCTION long_task.retry_lost_task(p_task long_task.task) RETURNS interval
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2422,16 +2466,22 @@ $$;
 
 COMMENT ON FUNCTION long_task.run_now(p_task_id bigint) IS 'Start a task at once, whatever its schedule says. Returns the id of the task that is queued: its own, or that of a copy.';
 
+CREATE FUNCTION long_task.schedule_of(p_task long_task.task) RETURNS long_task.schedule
+    LANGUAGE sql STABLE
+    RETURN ROW((p_task).id, (p_task).state_id, (p_task).next_start, (p_task).shed_period_id, (p_task).shed_period_count, (p_task).shed_anchor, (p_task).shed_clone, (p_task).shed_waiting, (p_task).cron, (p_task).cron_fields, (p_task).time_zone, (p_task).missed, (p_task).missed_after, (p_task).overlap, (p_task).until, (((((1000 + COALESCE(octet_length((p_task).stdin), 0)) + COALESCE((20 * pg_column_size((p_task).params)), 0)) + COALESCE((20 * pg_column_size((p_task).env)), 0)) + COALESCE(pg_column_size((p_task).command), 0)))::bigint)::long_task.schedule;
+
+COMMENT ON FUNCTION long_task.schedule_of(p_task long_task.task) IS 'The schedule of a task, without what its program is given.';
+
 CREATE FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer DEFAULT 10, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_from timestamptz := long_task.preview_from(p_from, p_count);
-  v_task long_task.task;
-  v_next timestamptz;
+  v_from     timestamptz := long_task.preview_from(p_from, p_count);
+  v_schedule long_task.schedule;
+  v_next     timestamptz;
 BEGIN
-  SELECT t.* INTO v_task
+  SELECT (long_task.schedule_of(t)).* INTO v_schedule
   FROM long_task.task AS t
   WHERE t.id = p_task_id;
   IF NOT FOUND THEN
@@ -2440,14 +2490,14 @@ BEGIN
   END IF;
 
   v_next := CASE
-    WHEN v_task.next_start > v_task.until THEN NULL
-    WHEN v_task.next_start >= v_from THEN v_task.next_start
-    WHEN v_task.next_start IS NOT NULL THEN long_task.next_start_after(v_task, v_from - interval '1 microsecond')
+    WHEN v_schedule.next_start > v_schedule.until THEN NULL
+    WHEN v_schedule.next_start >= v_from THEN v_schedule.next_start
+    WHEN v_schedule.next_start IS NOT NULL THEN long_task.next_start_after(v_schedule, v_from - interval '1 microsecond')
   END;
   FOR v_n IN 1 .. p_count LOOP
     EXIT WHEN v_next IS NULL;
     RETURN NEXT v_next;
-    v_next := long_task.next_start_after(v_task, v_next);
+    v_next := long_task.next_start_after(v_schedule, v_next);
   END LOOP;
 END
 $$;
@@ -3574,7 +3624,7 @@ CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (runn
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
-CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_enabled, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled)))) EXECUTE FUNCTION long_task.announce_schedule();
+CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND (new.shed_waiting IS NULL) AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled) OR old.shed_waiting))) EXECUTE FUNCTION long_task.announce_schedule();
 
 CREATE CONSTRAINT TRIGGER announce_schedule AFTER INSERT ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled)) EXECUTE FUNCTION long_task.announce_schedule();
 
@@ -3646,6 +3696,108 @@ REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
+
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
+GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
+
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task TO long_task_reader;
@@ -3715,112 +3867,14 @@ GRANT INSERT(jitter),UPDATE(jitter) ON TABLE long_task.task TO long_task_user;
 
 GRANT INSERT(until),UPDATE(until) ON TABLE long_task.task TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.copy_size(p_task long_task.task) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_local_after(p_fields long_task.cron_fields, p_after timestamp without time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.due_starts(p_task long_task.task, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
-
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
-GRANT SELECT ON TABLE long_task.worker_lease TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.latest_start(p_task long_task.task, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.next_start_after(p_task long_task.task, p_after timestamp with time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.run_now(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.run_now(p_task_id bigint) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.schedule_of(p_task long_task.task) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.schedule_of(p_task long_task.task) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.schedule_of(p_task long_task.task) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.schedule_preview(p_task_id bigint, p_count integer, p_from timestamp with time zone) TO long_task_reader;

@@ -134,6 +134,20 @@ def test_the_end_that_a_start_has_waited_for_wakes_all_nodes(person: Sql, ear: E
     assert ear.heard() == {"schedule"}
 
 
+@pytest.mark.parametrize(
+    "change", [{"overlap": "clone"}, {"next_start": "2099-01-01"}, {"shed_clone": True}]
+)
+def test_a_start_that_need_not_wait_any_more_wakes_all_nodes(
+    person: Sql, ear: Ear, change: dict[str, object]
+) -> None:
+    task_id = person.insert(next_start="2020-01-01", missed="run each")
+    person.value("SELECT long_task.fire_schedules(100)")
+    assert person.look(task_id, "shed_waiting") is True
+    ear.heard()
+    person.change(task_id, **change)
+    assert ear.heard() == {"schedule"}
+
+
 def test_a_start_that_has_come_wakes_those_who_may_run_it_and_no_others(
     person: Sql, ear: Ear
 ) -> None:

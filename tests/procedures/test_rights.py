@@ -21,7 +21,7 @@ CALLABLE = {
     READER: {
         "clock", "schema_version", "why", "why_waiting", "refuse", "schedule_preview",
         "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
-        "cron_days", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
+        "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
         "wall_clock_time", "is_time_zone",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},

@@ -261,6 +261,43 @@ def test_a_schedule_that_starts_nothing_says_so(sql: Sql, node: Node) -> None:
     assert "Its schedule passes over it" in sql.value("SELECT long_task.why(%s)", draft)
 
 
+def test_another_interval_is_counted_from_the_next_start(sql: Sql) -> None:
+    task_id = _scheduled(sql, next_start=_utc("05-06 07:30"), shed_period_id="HOU")
+    sql.change(task_id, next_start=_utc("05-06 07:30"), shed_period_id="DAY")
+    assert sql.values("SELECT long_task.schedule_preview(%s, 2)", task_id) == [
+        _utc("05-06 07:30"), _utc("05-07 07:30"),
+    ]  # fmt: skip
+
+
+def test_a_line_whose_end_is_put_off_keeps_its_beginning(sql: Sql) -> None:
+    start = _utc("06-01 00:00")
+    task_id = _scheduled(sql, cron="@daily", next_start=start, until=_utc("05-20 00:00"))
+    assert _next(sql, task_id) is None
+    sql.change(task_id, until=None)
+    assert sql.look(task_id, "next_start") == start
+
+
+def test_a_start_that_waits_goes_on_waiting_when_something_else_changes(
+    sql: Sql, node: Node, stopped: Clock
+) -> None:
+    task_id = sql.insert(next_start=NOW, overlap="queue one", missed_after="5 seconds")
+    assert node.claim() == [task_id]
+    stopped.advance(15)
+    sql.change(task_id, until=_utc("12-01 00:00"))
+    assert sql.look(task_id, "shed_waiting") is True
+    node.report(task_id)
+    assert node.claim() == [task_id]
+
+
+def test_the_reason_of_a_pause_stays_until_the_schedule_is_resumed(sql: Sql) -> None:
+    task_id = _scheduled(sql, cron="@daily")
+    sql.force(task_id, shed_enabled=False, shed_error="lost")
+    sql.change(task_id, missed="skip")
+    assert sql.look(task_id, "shed_error") == "lost"
+    sql.change(task_id, shed_enabled=True)
+    assert sql.look(task_id, "shed_error") is None
+
+
 def test_an_interval_goes_on_when_its_end_is_put_off(sql: Sql, node: Node, stopped: Clock) -> None:
     task_id = _ended(sql, next_start=NOW, shed_period_id="HOU", until=NOW)
     node.claim()

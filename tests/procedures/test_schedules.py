@@ -264,21 +264,42 @@ def test_a_schedule_that_was_mended_goes_on(sql: Sql, node: Node) -> None:
     assert node.claim() == [task_id]
 
 
-@pytest.mark.parametrize("state", ["53100", "40P01", "55P03"])
-def test_an_error_that_passes_pauses_nothing(sql: Sql, node: Node, state: str) -> None:
-    task_id = sql.insert(state_id="DR", shed_clone=True, next_start=NOW, shed_period_id="DAY")
+@pytest.mark.parametrize("state", ["53100", "40P01", "55P03", "08001", "XX000"])
+def test_an_error_that_is_not_a_rows_own_pauses_nothing_and_stops_no_other(
+    sql: Sql, node: Node, state: str
+) -> None:
+    good = _completed(sql, node)
+    template = sql.insert(
+        state_id="DR", shed_clone=True, next_start=NOW, shed_period_id="DAY", name="bad"
+    )
+    sql.change(good, next_start=NOW)
+    _refuse(sql, "INSERT", state)
+    answer = node.sync()
+    assert [order.task_id for order in answer.start] == [good]
+    assert answer.wake_in == 0.2
+    assert sql.look(template, "shed_enabled, shed_error") == (True, None)
+    sql.run("DROP TRIGGER trouble ON long_task.task")
+    assert len(node.claim()) == 1
+
+
+def test_a_schedule_that_cannot_even_be_paused_stops_no_other(sql: Sql, node: Node) -> None:
+    bad, good = _completed(sql, node), _completed(sql, node)
+    sql.change(bad, name="bad", next_start=NOW)
+    sql.change(good, next_start=NOW)
+    _refuse(sql, "UPDATE", "P0001")
+    assert node.claim() == [good]
+
+
+def _refuse(sql: Sql, what: str, state: str) -> None:
+    """A trigger of somebody else's, which raises an error about rows named bad."""
     sql.run(
         "CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}'; END $$"
     )
     sql.run(
-        "CREATE TRIGGER trouble BEFORE INSERT ON long_task.task"
-        " FOR EACH ROW EXECUTE FUNCTION public.trouble()"
+        f"CREATE TRIGGER trouble BEFORE {what} ON long_task.task"
+        " FOR EACH ROW WHEN (NEW.name = 'bad') EXECUTE FUNCTION public.trouble()"
     )
-    assert sql.refusal("SELECT long_task.fire_schedules(10)").code == state
-    sql.run("DROP TRIGGER trouble ON long_task.task")
-    assert sql.look(task_id, "shed_enabled, shed_error") == (True, None)
-    assert len(node.claim()) == 1
 
 
 def test_copies_of_long_tasks_are_made_a_few_at_a_time(sql: Sql, stopped: Clock) -> None:
@@ -317,3 +338,17 @@ def test_many_that_are_due_are_fired_in_the_order_of_their_times(
         "SELECT scheduled_for FROM long_task.task WHERE state_id = 'AW' ORDER BY ready_seq"
     )
     assert times == sorted(times)
+
+
+def test_what_the_program_is_given_is_not_read_to_fire_a_schedule(
+    sql: Sql, node: Node, stopped: Clock
+) -> None:
+    """A year of missed minutes takes some forty looks at the schedule of each task."""
+    tasks = [_completed(sql, node) for _ in range(10)]
+    sql.run(
+        "UPDATE long_task.task SET cron = '* * * * *', next_start = '2029-01-01',"
+        " stdin = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 200000) AS n)"
+    )
+    sql.run("SET LOCAL statement_timeout = '5s'")
+    node.sync(free=0)
+    assert sql.values("SELECT id FROM long_task.task WHERE state_id = 'AW' ORDER BY id") == tasks
