@@ -61,7 +61,7 @@ GRANT EXECUTE ON FUNCTION
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
   long_task.schedule_of(long_task.task),
-  long_task.next_starts(bigint),
+  long_task.next_starts(bigint, timestamptz),
   long_task.preview_from(timestamptz, integer),
   long_task.next_start_after(long_task.schedule, timestamptz),
   long_task.cron_time_after(long_task.cron_fields, text, timestamptz),

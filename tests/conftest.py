@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.servers import Clock, Database, Server, Servers, find_versions
+from tests.servers import UNIX_ONLY, Clock, Database, Server, Servers, find_versions
 
 _ON_BOTH = Path(__file__).parent / "procedures"
 """What is in SQL has to work on the oldest PostgreSQL as well as on the newest."""
@@ -71,7 +71,7 @@ def database(server: Server) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[Server]:
     """A server that tests may stop, beside the one of all others."""
-    made = Server(find_versions().newest)
+    made = Server(find_versions().newest, UNIX_ONLY)
     yield made
     made.close()
 

@@ -15,6 +15,8 @@ from pg_tasks.install.embedded import EmbeddedServer
 from pg_tasks.install.postgres_programs import programs_for, wheel_bin_dir
 from tests.changelog import apply_changelog
 
+UNIX_ONLY = {"listen_addresses": ""}
+"""Without a TCP port nobody can take it while the server is down."""
 StopMode = Literal["fast", "immediate"]
 """``immediate`` is a crash, after which the server recovers."""
 

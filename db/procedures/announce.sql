@@ -1,4 +1,4 @@
--- announce: wake the nodes that may have something to do about a waiting task.
+-- announce: wake the nodes that may have something to do about a waiting task or a schedule.
 --
 -- Called by  the triggers of task, release_delayed_tasks, finish_attempts.
 -- Locks      nothing until commit, then PostgreSQL's own queue of notifications.
@@ -17,12 +17,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT pg_notify(
     CASE
-      WHEN p_worker_id IS NULL THEN 'long_task_group_' || p_group_id
-      ELSE 'long_task_worker_' || p_worker_id
+      WHEN p_worker_id IS NOT NULL THEN 'long_task_worker_' || p_worker_id
+      WHEN p_group_id IS NOT NULL THEN 'long_task_group_' || p_group_id
+      ELSE 'long_task_schedule'
     END,
     ''
   )
 $$;
 
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
-  'Wake the nodes of a group, or the node of one worker if a worker is given.';
+  'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';

@@ -27,7 +27,7 @@ BEGIN
       AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
       AND t.id <> NEW.id
   ) THEN
-    PERFORM pg_notify('long_task_schedule', '');
+    PERFORM long_task.announce(NULL, NULL);
   END IF;
   RETURN NULL;
 END
@@ -46,7 +46,8 @@ FOR EACH ROW
 WHEN (NEW.next_start IS NOT NULL AND NEW.shed_enabled)
 EXECUTE FUNCTION long_task.announce_schedule();
 
--- A schedule that moves on goes to a later start, which is news to nobody.
+-- A schedule that is fired goes to a later start, which is news to nobody. Of one that has waited only the
+-- firing writes scheduled_for.
 DROP TRIGGER IF EXISTS announce_changed_schedule ON long_task.task;
 CREATE CONSTRAINT TRIGGER announce_changed_schedule
 AFTER UPDATE OF
@@ -62,7 +63,7 @@ WHEN (
     OLD.next_start IS NULL
     OR NEW.next_start < OLD.next_start
     OR NOT OLD.shed_enabled
-    OR OLD.shed_waiting
+    OR OLD.shed_waiting AND NEW.scheduled_for IS NOT DISTINCT FROM OLD.scheduled_for
   )
 )
 EXECUTE FUNCTION long_task.announce_schedule();

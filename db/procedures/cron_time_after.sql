@@ -2,7 +2,7 @@
 --
 -- Called by  next_start_after, find_next_start, schedule_preview
 -- Locks      nothing
--- Raises     LT007 bad schedule; an unknown zone is PostgreSQL's own error
+-- Raises     nothing; an unknown zone is PostgreSQL's own error
 --
 -- A line that names hours starts once for each time of day it names, also on a day when clocks are changed
 -- (wall_clock_time). A line whose hours have * or a step follows elapsed time: it starts whenever the clock on the

@@ -1,14 +1,15 @@
 -- find_next_start: find the first start of a schedule that a person has written.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of what a schedule consists of, after the checks
---            and before move_task, in the order of their names. Their WHEN lets tasks without a schedule, and
---            the writes of procedures, pass without a call.
+--            and before move_task, in the order of their names. Plain rows, and the writes of procedures, pass
+--            without a call.
 -- Locks      nothing
 -- Raises     LT007 bad schedule
 --
 -- A cron line begins with its first start from now on, or from the next_start that is given with it. An interval
 -- begins with next_start and is counted from there, also when it goes on after its end was put off. A schedule that
--- was paused goes on with its first start from now on: what fell into the pause was not wanted. Only a single start is kept.
+-- was paused goes on with its first start from now on: what fell into the pause was not wanted. Only a single start
+-- is kept.
 CREATE OR REPLACE FUNCTION long_task.find_next_start()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -66,13 +67,6 @@ BEGIN
     END IF;
   END IF;
 
-  IF NEW.cron IS NOT NULL AND v_other
-     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT007',
-      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
-      HINT = 'No month it names has the day it names.';
-  END IF;
   IF NEW.cron IS NOT NULL AND v_given THEN
     NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), NEW.next_start - interval '1 microsecond');
   ELSIF v_longer AND NOT v_other THEN
@@ -81,6 +75,13 @@ BEGIN
   ELSIF v_again AND NEW.shed_period_id IS NOT NULL
      OR NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL) THEN
     NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), v_now);
+  END IF;
+  IF NEW.cron IS NOT NULL AND v_other AND NEW.next_start IS NULL
+     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
+      HINT = 'No month it names has the day it names.';
   END IF;
   RETURN NEW;
 END

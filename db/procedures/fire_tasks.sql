@@ -3,8 +3,6 @@
 -- Called by  fire_schedules, which has locked the rows.
 -- Locks      nothing more
 -- Raises     LT007 bad schedule, or whatever keeps a row from being written
---
--- A worker_id that is only the trace of who ran the task last does not bind the next start to that worker.
 CREATE OR REPLACE FUNCTION long_task.fire_tasks(
   p_ids bigint[],
   p_now timestamptz
@@ -29,7 +27,7 @@ BEGIN
     SET
       queued_by = 'due',
       state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
-      worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      worker_id = CASE WHEN d.queue_for IS NULL THEN t.worker_id ELSE long_task.pinned_worker(t) END,
       start_after = CASE
         WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
         ELSE GREATEST(t.start_after, p_now + random() * t.jitter)

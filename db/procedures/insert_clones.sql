@@ -4,7 +4,6 @@
 -- Locks      nothing
 -- Raises     LT005 bad command, if a draft was never finished
 --
--- A worker_id that is only the trace of who ran the task last does not bind its copy to that worker.
 -- p_ids         the tasks to be copied, one entry for each copy
 -- p_starts      the times of the schedule that they are made for; null: made by hand, without jitter
 -- p_queued_by   person or schedule
@@ -29,7 +28,7 @@ BEGIN
       kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
-      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
       t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by

@@ -93,7 +93,7 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
     IF NEW.shed_waiting AND NEW.state_id LIKE 'C%' THEN
-      PERFORM pg_notify('long_task_schedule', ''); -- the start that has waited for this end
+      PERFORM long_task.announce(NULL, NULL); -- for the start that has waited for this end
     END IF;
   END IF;
   RETURN NEW;

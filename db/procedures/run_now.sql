@@ -37,7 +37,7 @@ BEGIN
   UPDATE long_task.task AS t
   SET
     state_id = 'AW',
-    worker_id = CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END
+    worker_id = long_task.pinned_worker(t)
   WHERE t.id = p_task_id;
   RETURN p_task_id;
 END

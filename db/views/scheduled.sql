@@ -21,7 +21,7 @@ SELECT
     ELSE 'on'
   END AS status,
   t.next_start,
-  CASE WHEN t.state_id <> 'DR' OR t.shed_clone THEN long_task.next_starts(t.id) END AS next_starts,
+  CASE WHEN t.state_id <> 'DR' OR t.shed_clone THEN long_task.next_starts(t.id, t.next_start) END AS next_starts,
   t.scheduled_for AS latest_start,
   t.shed_clone AS clone,
   COALESCE(t.overlap, CASE

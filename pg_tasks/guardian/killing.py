@@ -36,7 +36,7 @@ class Killer:
 
     def may_have_more(self, attempt: Attempt) -> bool:
         """Whether a process has yet to show that it is of this attempt: ask again in a moment."""
-        return self._orphans.any() and self._orphans.may_own_more(attempt)
+        return self._orphans.may_own_more(attempt)
 
     def stop(self, attempt: Attempt) -> None:
         """SIGTERM for the tree of a running attempt, this once."""

@@ -42,6 +42,9 @@ class Orphans:
         self._run_dir = run_dir.encode() + b"/"
         self._orphans: dict[int, Orphan] = {}
         self._owned: dict[Attempt, set[int]] = {}
+        self._unseen: set[Attempt] = set()
+        """Whose may be a child that had ended when it was looked at: what it has forked came after
+        the list of children was read."""
 
     def reaped(self, pid: int) -> Attempt | None:
         """``pid``, which is no main process, is gone. Returns its owner, if that was known."""
@@ -61,6 +64,7 @@ class Orphans:
 
         ``mains``: by pid, those whose main process is not reaped; ``attempts``: all not yet over.
         """
+        self._unseen.clear()
         pids = self._children.pids()
         if len(pids) == len(mains):
             return []
@@ -96,8 +100,8 @@ class Orphans:
             self._owned.setdefault(owner, set()).add(pid)
 
     def may_own_more(self, attempt: Attempt) -> bool:
-        """Whether one of its candidates is about to show whose it is: ask again in a moment."""
-        return any(
+        """Whether a process that is or may be its own has yet to show itself: look again soon."""
+        return attempt in self._unseen or any(
             orphan.owner is None and orphan.unclear_until > 0 and attempt in orphan.candidates
             for orphan in self._orphans.values()
         )
@@ -119,9 +123,13 @@ class Orphans:
 
     def _add(self, pid: int, attempts: Mapping[tuple[int, int], Attempt]) -> Orphan | None:
         process = self._tree.look(pid)
-        if process is None or process.zombie:
+        if process is None:
             return None
-        orphan = Orphan(process, None, _candidates(process, attempts.values()))
+        candidates = _candidates(process, attempts.values())
+        if process.zombie:
+            self._unseen |= candidates
+            return None
+        orphan = Orphan(process, None, candidates)
         self._orphans[pid] = orphan
         return orphan
 

@@ -12,9 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.measure import measure
-from tests.chaos.postgres import UNIX_ONLY
 from tests.chaos.storm import Storm, Weather
-from tests.servers import Server, find_versions
+from tests.servers import UNIX_ONLY, Server, find_versions
 
 
 def main() -> int:

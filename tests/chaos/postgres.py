@@ -6,11 +6,8 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from pg_tasks.install.embedded import EmbeddedServer
 from pg_tasks.install.postgres_programs import programs_for
-from tests.servers import Database, Server, StopMode, control, find_versions
+from tests.servers import UNIX_ONLY, Database, Server, StopMode, control, find_versions
 from tests.waiting import wait_until
-
-UNIX_ONLY = {"listen_addresses": ""}
-"""Without a TCP port nobody can take it while the server is down."""
 
 
 def restart(server: EmbeddedServer, mode: StopMode) -> None:

@@ -9,13 +9,11 @@ from psycopg2.extensions import make_dsn
 from tests.chaos.cable import Cable
 from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
-from tests.node.running_node import SHORT_LEASE
+from tests.node.running_node import QUIET_LEASE, SHORT_LEASE
 from tests.servers import Database
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network")
 
-QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""Nothing is asked but for a reason."""
 PATIENT: dict[str, object] = {"call_timeout": 1800, "connect_timeout": 1800}
 """The node's own timeouts do not help it."""
 

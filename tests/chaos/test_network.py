@@ -5,14 +5,12 @@ from psycopg2.extensions import make_dsn
 from tests.chaos.proxy import Proxy
 from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
-from tests.node.running_node import SHORT_LEASE
+from tests.node.running_node import QUIET_LEASE, SHORT_LEASE
 from tests.node.tasks import Tasks, shell
 from tests.servers import Database
 from tests.waiting import wait_until
 
 LONG_LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
-QUIET_LEASE: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""Nothing is asked but for a reason."""
 
 
 def test_a_node_without_network_runs_its_tasks_until_the_fence_and_not_longer(

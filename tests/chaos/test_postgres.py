@@ -6,22 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.postgres import UNIX_ONLY, Pair, restart
+from tests.chaos.postgres import Pair, restart
 from tests.chaos.witnesses import Witnesses
 from tests.node.conftest import StartNode
 from tests.node.running_node import RunningNode
-from tests.servers import Database, Server, StopMode, find_versions
+from tests.servers import Database, Server, StopMode
 from tests.waiting import wait_until
 
 LEASE: dict[str, object] = {"lease_duration": 600, "lease_renewal": 0.2}
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that tests may stop, beside the one of all others."""
-    made = Server(find_versions().newest, UNIX_ONLY)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,21 +2,10 @@
 
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.chaos.postgres import UNIX_ONLY
 from tests.chaos.storm import Storm, Weather
-from tests.servers import Server, find_versions
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    made = Server(find_versions().newest, UNIX_ONLY)
-    yield made
-    made.close()
+from tests.servers import Server
 
 
 def test_whatever_fails_no_task_runs_twice_at_the_same_time_and_nothing_is_lost(

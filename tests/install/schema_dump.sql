@@ -45,14 +45,15 @@ CREATE FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) RETU
     AS $$
   SELECT pg_notify(
     CASE
-      WHEN p_worker_id IS NULL THEN 'long_task_group_' || p_group_id
-      ELSE 'long_task_worker_' || p_worker_id
+      WHEN p_worker_id IS NOT NULL THEN 'long_task_worker_' || p_worker_id
+      WHEN p_group_id IS NOT NULL THEN 'long_task_group_' || p_group_id
+      ELSE 'long_task_schedule'
     END,
     ''
   )
 $$;
 
-COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group, or the node of one worker if a worker is given.';
+COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
 CREATE FUNCTION long_task.announce_schedule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -71,7 +72,7 @@ BEGIN
       AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
       AND t.id <> NEW.id
   ) THEN
-    PERFORM pg_notify('long_task_schedule', '');
+    PERFORM long_task.announce(NULL, NULL);
   END IF;
   RETURN NULL;
 END
@@ -1024,13 +1025,6 @@ BEGIN
     END IF;
   END IF;
 
-  IF NEW.cron IS NOT NULL AND v_other
-     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT007',
-      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
-      HINT = 'No month it names has the day it names.';
-  END IF;
   IF NEW.cron IS NOT NULL AND v_given THEN
     NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), NEW.next_start - interval '1 microsecond');
   ELSIF v_longer AND NOT v_other THEN
@@ -1039,6 +1033,13 @@ BEGIN
   ELSIF v_again AND NEW.shed_period_id IS NOT NULL
      OR NEW.cron IS NOT NULL AND (v_other OR v_again OR NEW.next_start IS NULL) THEN
     NEW.next_start := long_task.next_start_after(long_task.schedule_of(NEW), v_now);
+  END IF;
+  IF NEW.cron IS NOT NULL AND v_other AND NEW.next_start IS NULL
+     AND long_task.cron_time_after(NEW.cron_fields, NEW.time_zone, v_now) IS NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('the time of cron %s never comes', quote_literal(NEW.cron)),
+      HINT = 'No month it names has the day it names.';
   END IF;
   RETURN NEW;
 END
@@ -1347,7 +1348,7 @@ BEGIN
     SET
       queued_by = 'due',
       state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
-      worker_id = CASE WHEN d.queue_for IS NULL OR t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      worker_id = CASE WHEN d.queue_for IS NULL THEN t.worker_id ELSE long_task.pinned_worker(t) END,
       start_after = CASE
         WHEN d.queue_for IS NULL OR t.jitter IS NULL THEN t.start_after
         ELSE GREATEST(t.start_after, p_now + random() * t.jitter)
@@ -1386,7 +1387,7 @@ BEGIN
       kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
-      t.name, 'AW', t.priority, t.group_id, CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END,
+      t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
       t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
@@ -1794,7 +1795,7 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.running_on);
     END IF;
     IF NEW.shed_waiting AND NEW.state_id LIKE 'C%' THEN
-      PERFORM pg_notify('long_task_schedule', ''); -- the start that has waited for this end
+      PERFORM long_task.announce(NULL, NULL); -- for the start that has waited for this end
     END IF;
   END IF;
   RETURN NEW;
@@ -1830,24 +1831,19 @@ $$;
 
 COMMENT ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) IS 'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-CREATE FUNCTION long_task.next_starts(p_task_id bigint) RETURNS timestamp with time zone[]
+CREATE FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) RETURNS timestamp with time zone[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  RETURN ARRAY(
-    SELECT p.start
-    FROM long_task.task AS t
-    CROSS JOIN LATERAL long_task.schedule_preview(t.id, 3, t.next_start) AS p(start)
-    WHERE t.id = p_task_id
-  );
+  RETURN ARRAY(SELECT long_task.schedule_preview(p_task_id, 3, p_next_start));
 EXCEPTION
   WHEN data_exception OR SQLSTATE 'LT007' OR SQLSTATE 'LT004' THEN
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint) IS 'The next three starts of a task''s schedule; null: it cannot be evaluated.';
+COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) IS 'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
 CREATE FUNCTION long_task.parse_cron(p_line text) RETURNS long_task.cron_fields
     LANGUAGE plpgsql IMMUTABLE
@@ -2002,6 +1998,191 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) IS 'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
+
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    missed text,
+    missed_after interval,
+    overlap text,
+    jitter interval,
+    until timestamp with time zone,
+    cron_fields long_task.cron_fields,
+    shed_waiting boolean,
+    shed_error text,
+    scheduled_for timestamp with time zone,
+    run_queued_by text,
+    run_scheduled_for timestamp with time zone,
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
+
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+
+COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
+
+COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
+
+CREATE FUNCTION long_task.pinned_worker(p_task long_task.task) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((p_task).pinned OR ((p_task).attempt = 0)) THEN (p_task).worker_id ELSE NULL::integer END;
+
+COMMENT ON FUNCTION long_task.pinned_worker(p_task long_task.task) IS 'The worker that a person has given a task to; null: any of its group.';
 
 CREATE FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -2237,185 +2418,6 @@ $$;
 
 COMMENT ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) IS 'Wait after the given number of failed attempts: the delay, doubled for each failure after the first, to at most a day.';
 
-CREATE SEQUENCE long_task.ready_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
-
-CREATE TABLE long_task.task (
-    id bigint NOT NULL,
-    name text,
-    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    group_id integer DEFAULT 0 NOT NULL,
-    worker_id integer,
-    command text[],
-    params jsonb,
-    env jsonb,
-    stdin text,
-    cwd text,
-    start_after timestamp with time zone,
-    timeout interval,
-    kill_grace interval,
-    max_attempts integer DEFAULT 1 NOT NULL,
-    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    progress real,
-    result jsonb,
-    error text,
-    exit_code smallint,
-    signal smallint,
-    output text,
-    owner text DEFAULT SESSION_USER NOT NULL,
-    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    started timestamp with time zone,
-    finished timestamp with time zone,
-    next_start timestamp with time zone,
-    shed_period_id text,
-    shed_period_count integer,
-    shed_clone boolean DEFAULT false NOT NULL,
-    shed_parent_id bigint,
-    shed_enabled boolean DEFAULT true NOT NULL,
-    shed_anchor timestamp with time zone,
-    cron text,
-    time_zone text,
-    concurrency_key text,
-    queued_by text DEFAULT 'person'::text NOT NULL,
-    base_attempt integer DEFAULT 0 NOT NULL,
-    pinned boolean DEFAULT false NOT NULL,
-    running_on integer,
-    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    missed text,
-    missed_after interval,
-    overlap text,
-    jitter interval,
-    until timestamp with time zone,
-    cron_fields long_task.cron_fields,
-    shed_waiting boolean,
-    shed_error text,
-    scheduled_for timestamp with time zone,
-    run_queued_by text,
-    run_scheduled_for timestamp with time zone,
-    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
-
-COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
-
-COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
-
-COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
-
-COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
-
-COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
-
-COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
-
-COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
-
-COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
-
-COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
-
-COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
-
-COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
-
-COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
-
-COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
-
-COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
-
-COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
-
-COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
-
-COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
-
-COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
-
-COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
-
-COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
-
-COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
-
-COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
-
-COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
-
-COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
-
-COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
-
-COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
-
-COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
-
-COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
-
-COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
-
-COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
-
-COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
-
-COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
-
-COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
-
-COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
-
-COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
-
-COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
-
-COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
-
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
-
-COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
-
-COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
-
-COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
-
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
-
-COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
-
-COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
-
-COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
-
-COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
-
-COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
-
-COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
-
-COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
-
-COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
-
-COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
-
-COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
-
-COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
-
 CREATE FUNCTION long_task.retry_lost_task(p_task long_task.task) RETURNS interval
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2458,7 +2460,7 @@ BEGIN
   UPDATE long_task.task AS t
   SET
     state_id = 'AW',
-    worker_id = CASE WHEN t.pinned OR t.attempt = 0 THEN t.worker_id END
+    worker_id = long_task.pinned_worker(t)
   WHERE t.id = p_task_id;
   RETURN p_task_id;
 END
@@ -3202,7 +3204,7 @@ CREATE VIEW long_task.scheduled AS
         END AS status,
     next_start,
         CASE
-            WHEN ((state_id <> 'DR'::text) OR shed_clone) THEN long_task.next_starts(id)
+            WHEN ((state_id <> 'DR'::text) OR shed_clone) THEN long_task.next_starts(id, next_start)
             ELSE NULL::timestamp with time zone[]
         END AS next_starts,
     scheduled_for AS latest_start,
@@ -3624,7 +3626,7 @@ CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (runn
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
-CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND (new.shed_waiting IS NULL) AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled) OR old.shed_waiting))) EXECUTE FUNCTION long_task.announce_schedule();
+CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND (new.shed_waiting IS NULL) AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled) OR (old.shed_waiting AND (NOT (new.scheduled_for IS DISTINCT FROM old.scheduled_for)))))) EXECUTE FUNCTION long_task.announce_schedule();
 
 CREATE CONSTRAINT TRIGGER announce_schedule AFTER INSERT ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled)) EXECUTE FUNCTION long_task.announce_schedule();
 
@@ -3761,9 +3763,9 @@ REVOKE ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule,
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_user;
 
-REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint) TO long_task_user;
+REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
@@ -3776,27 +3778,6 @@ GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_it
 REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
-
-REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -3866,6 +3847,29 @@ GRANT INSERT(overlap),UPDATE(overlap) ON TABLE long_task.task TO long_task_user;
 GRANT INSERT(jitter),UPDATE(jitter) ON TABLE long_task.task TO long_task_user;
 
 GRANT INSERT(until),UPDATE(until) ON TABLE long_task.task TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.pinned_worker(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
 

@@ -24,6 +24,8 @@ SHORT_LEASE: Mapping[str, object] = {
     "recovery_delay": 0.3,
 }
 """Settings for tests in which a lease has to end."""
+QUIET_LEASE: Mapping[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
+"""A lease whose renewal cannot be what made something happen."""
 
 
 class RunningNode:

@@ -10,13 +10,10 @@ import psycopg2
 import pytest
 
 from tests.node.conftest import StartNode
-from tests.node.running_node import SHORT_LEASE, RunningNode
+from tests.node.running_node import QUIET_LEASE, SHORT_LEASE, RunningNode
 from tests.node.tasks import Tasks, program, shell
 from tests.servers import Database, Server, control
 from tests.waiting import wait_until
-
-HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""A lease whose renewal cannot be what made something happen."""
 
 
 def start_again(server: Server, tasks: Tasks) -> None:
@@ -153,7 +150,7 @@ def test_a_task_that_was_locked_when_a_slot_was_free_is_started_in_the_end(
 def test_a_delayed_task_that_somebody_holds_locked_keeps_no_node_busy(
     start_node: StartNode, tasks: Tasks, database: Database
 ) -> None:
-    node = start_node(**HALF_AN_HOUR)
+    node = start_node(**QUIET_LEASE)
     count_looks(tasks)
     (soon,) = tasks.sql("SELECT long_task.clock() + interval '0.2 seconds' AS at")
     task = tasks.add(["true"], start_after=soon.at)
@@ -209,7 +206,7 @@ def test_notifications_without_a_reason_do_no_harm(node: RunningNode, tasks: Tas
 
 
 def test_a_node_that_lost_its_connection_listens_again(start_node: StartNode, tasks: Tasks) -> None:
-    node = start_node(**HALF_AN_HOUR)
+    node = start_node(**QUIET_LEASE)
     for count in range(1, 4):
         assert end_connections(tasks) == 1
         wait_until(lambda: node.log().count("event=database_away"), lambda seen: seen >= count)  # noqa: B023
@@ -217,7 +214,7 @@ def test_a_node_that_lost_its_connection_listens_again(start_node: StartNode, ta
 
 
 def test_an_idle_node_asks_nothing(start_node: StartNode, tasks: Tasks) -> None:
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     tasks.ended(tasks.add(["true"]))
     count_looks(tasks)
     tasks.ended(tasks.add(["true"]))

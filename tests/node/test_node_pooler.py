@@ -14,14 +14,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from tests.node.running_node import RunningNode
+from tests.node.running_node import QUIET_LEASE, RunningNode
 from tests.node.tasks import Tasks, shell
 from tests.servers import Database
 from tests.waiting import wait_until
 
 Pooler = Callable[[str], str]
-HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""A lease whose renewal cannot be what made something happen."""
 
 
 @pytest.fixture
@@ -104,14 +102,14 @@ def _works(node: RunningNode, tasks: Tasks) -> None:
 def test_a_node_works_through_a_pooler_in_session_mode(
     pooler: Pooler, start: Callable[..., RunningNode], tasks: Tasks
 ) -> None:
-    _works(start(pooler("session"), **HALF_AN_HOUR), tasks)
+    _works(start(pooler("session"), **QUIET_LEASE), tasks)
 
 
 def test_a_node_works_through_a_pooler_in_transaction_mode_and_listens_past_it(
     pooler: Pooler, start: Callable[..., RunningNode], tasks: Tasks, database: Database
 ) -> None:
     dsn = pooler("transaction")
-    node = start(dsn, listen_dsn=database.dsn, **HALF_AN_HOUR)
+    node = start(dsn, listen_dsn=database.dsn, **QUIET_LEASE)
     _works(node, tasks)
     # Nothing of the node is left in the sessions that it shares with others.
     connections = [psycopg2.connect(dsn) for _ in range(2)]
@@ -129,7 +127,7 @@ def test_a_node_works_through_a_pooler_in_transaction_mode_and_listens_past_it(
 def test_a_node_whose_connections_are_cut_listens_and_works_again(
     pooler: Pooler, start: Callable[..., RunningNode], tasks: Tasks, database: Database
 ) -> None:
-    node = start(pooler("transaction"), listen_dsn=database.dsn, **HALF_AN_HOUR)
+    node = start(pooler("transaction"), listen_dsn=database.dsn, **QUIET_LEASE)
     for _ in range(3):
         tasks.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -13,18 +13,15 @@ import signal
 from pathlib import Path
 
 from tests.node.conftest import StartNode
-from tests.node.running_node import SHORT_LEASE, RunningNode
+from tests.node.running_node import QUIET_LEASE, SHORT_LEASE, RunningNode
 from tests.node.tasks import Tasks, program, shell
 from tests.waiting import wait_until
-
-NO_RENEWALS: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""A node that has half an hour until its next call, if nobody tells it anything."""
 
 
 def test_p2_every_wish_is_heard_without_polling(
     start_node: StartNode, tasks: Tasks, tmp_path: Path
 ) -> None:
-    node = start_node(1, 0, 1, **NO_RENEWALS)
+    node = start_node(1, 0, 1, **QUIET_LEASE)
     endless = tasks.add(["sleep", "1000"])
     wait_until(node.tasks)
     behind = tasks.add(["true"])
@@ -47,7 +44,7 @@ def test_p2_every_wish_is_heard_without_polling(
 
 
 def test_p2_a_wish_is_heard_while_the_node_is_talking(start_node: StartNode, tasks: Tasks) -> None:
-    node = start_node(1, 0, 4, **NO_RENEWALS)
+    node = start_node(1, 0, 4, **QUIET_LEASE)
     for _ in range(100):
         task = tasks.add(["sleep", "1000"])
         # The claim is committed, and its answer is on the way: the next notification comes with it.

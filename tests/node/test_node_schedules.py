@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 
 from tests.node.conftest import StartNode
-from tests.node.running_node import RunningNode
+from tests.node.running_node import QUIET_LEASE, RunningNode
 from tests.node.schedules import SECOND, add_ended, clone_starts, series, soon, starts, wait_for
 from tests.node.tasks import Tasks, program, shell
 from tests.servers import Database
 from tests.waiting import wait_until
 
-HALF_AN_HOUR: dict[str, object] = {"lease_duration": 3600, "lease_renewal": 1790}
-"""A lease whose renewal cannot be what made something happen."""
 HELD = shell('while [ ! -e "$PG_TASKS_TASK_ID" ]; do sleep 0.02; done')
 """Runs until there is a file named after the task."""
 SAY_TIME = shell('echo "${PG_TASKS_SCHEDULED_FOR-none}"')
@@ -65,7 +63,7 @@ def test_every_start_is_made_if_each_is_to_be_run(tasks: Tasks) -> None:
 def test_an_earlier_start_that_is_written_while_the_node_sleeps_wakes_it(
     start_node: StartNode, tasks: Tasks
 ) -> None:
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     task = add_ended(tasks, ["true"])
     tasks.set(task, next_start=soon(tasks, 3600))
     tasks.ended(tasks.add(["true"]))
@@ -79,7 +77,7 @@ def test_an_earlier_start_that_is_written_while_the_node_sleeps_wakes_it(
 def test_a_schedule_that_is_resumed_or_inserted_wakes_the_node(
     start_node: StartNode, tasks: Tasks, wake_up: str
 ) -> None:
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     first = soon(tasks)
     template: dict[str, Any] = {"state_id": "DR", "shed_clone": True, "next_start": first}
     if wake_up == "insert":
@@ -95,7 +93,7 @@ def test_a_schedule_that_is_resumed_or_inserted_wakes_the_node(
 def test_a_start_that_is_committed_after_the_one_that_the_node_slept_for_wakes_it(
     start_node: StartNode, tasks: Tasks, database: Database
 ) -> None:
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     first = tasks.add(["true"], state_id="DR", shed_clone=True)
     late = tasks.add(["true"], state_id="DR", shed_clone=True)
     tasks.set(first, next_start=soon(tasks, 0.5))
@@ -111,7 +109,7 @@ def test_a_start_that_is_committed_after_the_one_that_the_node_slept_for_wakes_i
 def test_a_node_without_a_free_slot_moves_schedules_on(
     start_node: StartNode, tasks: Tasks, written: str
 ) -> None:
-    node = start_node(1, 0, 1, **HALF_AN_HOUR)
+    node = start_node(1, 0, 1, **QUIET_LEASE)
     template: dict[str, Any] = {"state_id": "DR", "shed_clone": True}
     if written == "before":
         first = soon(tasks, 2)
@@ -183,7 +181,7 @@ def test_a_task_that_has_ended_itself_and_works_on_keeps_the_time_of_each_run_ap
 def test_a_start_delayed_by_jitter_is_made_without_another_wake_up(
     start_node: StartNode, tasks: Tasks
 ) -> None:
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     task = add_ended(tasks, ["true"])
     template = tasks.add(["true"], state_id="DR", shed_clone=True)
     first = soon(tasks)
@@ -259,7 +257,7 @@ def test_a_cron_line_is_started_at_the_full_minute(
         database.clock.advance((full - now - SECOND / 2).total_seconds())
         return full
 
-    start_node(**HALF_AN_HOUR)
+    start_node(**QUIET_LEASE)
     full = end_minute()
     task = add_ended(tasks, ["true"])
     tasks.set(task, cron="* * * * *")

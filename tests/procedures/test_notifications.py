@@ -148,6 +148,21 @@ def test_a_start_that_need_not_wait_any_more_wakes_all_nodes(
     assert ear.heard() == {"schedule"}
 
 
+def test_a_start_that_has_waited_is_made_without_waking_those_who_cannot_run_it(
+    person: Sql, ear: Ear
+) -> None:
+    task_id = person.insert(
+        group_id=5, next_start="2020-01-01", shed_period_id="HOU", missed="run each"
+    )
+    person.value("SELECT long_task.fire_schedules(100)")
+    assert person.look(task_id, "shed_waiting") is True
+    person.change(task_id, state_id="AC")
+    ear.heard()
+    person.value("SELECT long_task.fire_schedules(100)")
+    assert person.look(task_id) == "AW"
+    assert ear.heard() == {"group_5"}
+
+
 def test_a_start_that_has_come_wakes_those_who_may_run_it_and_no_others(
     person: Sql, ear: Ear
 ) -> None:
