@@ -39,6 +39,7 @@ GRANT SELECT ON
   long_task.task,
   long_task.task_state,
   long_task.task_run,
+  long_task.task_dependency,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -57,6 +58,9 @@ GRANT EXECUTE ON FUNCTION
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
+  long_task.is_met(text, jsonpath, text, integer, jsonb),
+  long_task.needs_verdict(bigint, text, text),
+  long_task.why_unmet(bigint),
   long_task.schedule_preview(text, text, timestamptz, integer),
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
@@ -76,13 +80,17 @@ TO long_task_reader, long_task_user;
 GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
+  unmet
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key,
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
+  unmet,
   progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
+GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
+  UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION

@@ -701,17 +701,91 @@ COMMENT ON COLUMN long_task.deleted_attempt.scheduled_for IS 'As in task.';
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0007_schedule', 'pg_tasks', 'changelog.xml', NOW(), 13, '9:2e6908d649163805f5214ae324c786b7', 'sqlFile path=changes/0007_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
--- Changeset changelog.xml::procedures/start_order::pg_tasks
+-- Changeset changelog.xml::changes/0008_dependency::pg_tasks
 
--- start_order: what a node has to know to start the attempt that a row is in.
+-- Dependencies: tasks that wait for tasks.
 --
--- Called by  claim_tasks, reconcile_attempts
+-- met is what is known of the predecessor's present state. It is stored, and not asked of the predecessor each time,
+-- so that a task that needs ten thousand others finds an open one, or that there is none, by one look into an index.
+
+CREATE TABLE long_task.task_dependency (
+  task_id       bigint   NOT NULL,
+  needs_task_id bigint   NOT NULL,
+  "on"          text     NOT NULL DEFAULT 'success',
+  condition     jsonpath,
+  enabled       boolean  NOT NULL DEFAULT true,
+  pass          text,
+  name          text,
+  gather        boolean  NOT NULL DEFAULT false,
+  met           boolean,
+  run_id        bigint,
+  CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, needs_task_id)
+);
+
+-- Who waits for a task; what a task still waits for; what is decided.
+CREATE INDEX task_dependency_needs
+  ON long_task.task_dependency (needs_task_id);
+CREATE INDEX task_dependency_open
+  ON long_task.task_dependency (task_id, needs_task_id)
+  WHERE met IS NULL AND enabled;
+CREATE INDEX task_dependency_decided
+  ON long_task.task_dependency (task_id, met)
+  WHERE met IS NOT NULL AND enabled;
+-- Without dependencies on a task that came later there is no cycle. They are few: see refuse_cycle.
+CREATE INDEX task_dependency_upward
+  ON long_task.task_dependency (needs_task_id)
+  WHERE task_id < needs_task_id;
+
+-- Tasks whose end, or whose start, was not seen to by whoever should have: somebody held a row, or it was too much at
+-- once. Each sync works some of them off.
+CREATE TABLE long_task.unsettled_task (
+  id      bigint  GENERATED ALWAYS AS IDENTITY,
+  task_id bigint  NOT NULL,
+  held    boolean NOT NULL,
+  CONSTRAINT unsettled_task_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE long_task.task
+  ADD COLUMN needs          text,
+  ADD COLUMN unmet          text,
+  ADD COLUMN has_needs      boolean NOT NULL DEFAULT false,
+  ADD COLUMN has_dependents boolean NOT NULL DEFAULT false;
+
+COMMENT ON TABLE long_task.task_dependency IS
+  'A row lets a task wait for the end of another. Any task that waits may be given one, until it is started.';
+COMMENT ON COLUMN long_task.task_dependency.task_id IS 'The task that waits.';
+COMMENT ON COLUMN long_task.task_dependency.needs_task_id IS 'The task whose end it waits for.';
+COMMENT ON COLUMN long_task.task_dependency."on" IS 'Which end is needed: success, failure, cancel, or end, which is any of them.';
+COMMENT ON COLUMN long_task.task_dependency.condition IS 'Predicate over the result, such as $.rows > 0, that has to hold too.';
+COMMENT ON COLUMN long_task.task_dependency.enabled IS 'False: as if the row were not there.';
+COMMENT ON COLUMN long_task.task_dependency.pass IS 'How the result, or without one the output, reaches the task: params, env, stdin; null: not by itself.';
+COMMENT ON COLUMN long_task.task_dependency.name IS 'Under what name it is passed; null: the name of the task that is needed, or its id.';
+COMMENT ON COLUMN long_task.task_dependency.gather IS 'Several results that are passed under one name are an array; true: one alone, too.';
+COMMENT ON COLUMN long_task.task_dependency.met IS 'Whether that end has come; null: it is still open. System.';
+COMMENT ON COLUMN long_task.task_dependency.run_id IS 'Run of the workflow that it was made for; null: written by a person. System.';
+COMMENT ON TABLE long_task.unsettled_task IS
+  'Tasks to be looked at once more, with those that wait for them. System.';
+COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
+COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
+COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+COMMENT ON COLUMN long_task.task.needs IS 'Whether all of what it needs must have come (null) or any one is enough: all, any.';
+COMMENT ON COLUMN long_task.task.unmet IS 'When what it needs can no longer come: cancel it (null), start it anyway, let it wait: cancel, start, wait.';
+COMMENT ON COLUMN long_task.task.has_needs IS 'Whether it has rows in task_dependency. System.';
+COMMENT ON COLUMN long_task.task.has_dependents IS 'Whether others have rows there that name it. System.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0008_dependency', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:30839bb10b43adf3abb7ed79e486d4eb', 'sqlFile path=changes/0008_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/plain_order::pg_tasks
+
+-- plain_order: what a node has to know to start the attempt that a row is in, as the row has it.
+--
+-- Called by  start_order, order_with_results
 -- Locks      nothing
 -- Raises     nothing
 --
 -- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
 -- of the calling statement.
-CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
+CREATE OR REPLACE FUNCTION long_task.plain_order(p_task long_task.task)
 RETURNS json
 LANGUAGE sql
 STABLE
@@ -735,10 +809,157 @@ RETURN json_build_object(
   )
 );
 
-COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
-  'What a node has to know to start the attempt that the row is in; durations in seconds, scheduled_for in UTC.';
+COMMENT ON FUNCTION long_task.plain_order(long_task.task) IS
+  'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:0a1728fba4765a099f296d4afb363017', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:ff124bda937088436272c731444322fa', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/order_with_results::pg_tasks
+
+-- order_with_results: what a node has to know to start a task that is given results of those it needs.
+--
+-- Called by  start_order
+-- Locks      nothing
+-- Raises     nothing: what cannot be passed is the error of that order, so that the attempt fails with it
+--
+-- Linux takes no variable and no argument longer than 128 KiB; what goes through stdin may be as long as any stdin.
+CREATE OR REPLACE FUNCTION long_task.order_with_results(p_task long_task.task)
+RETURNS json
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_limit       CONSTANT integer := 131072;
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_task        long_task.task := p_task;
+  v_results     jsonb;
+  v_params      jsonb;
+  v_env         jsonb;
+  v_stdin       text;
+  v_bytes       bigint := long_task.passed_bytes(p_task.id);
+  v_error       text;
+BEGIN
+  IF v_bytes > v_stdin_limit THEN
+    v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+  END IF;
+  SELECT
+    COALESCE(jsonb_object_agg(r.name, r.value), '{}'),
+    jsonb_object_agg(r.name, r.value) FILTER (WHERE r.pass = 'params' AND r.value IS NOT NULL),
+    jsonb_object_agg(
+      'RESULT_' || upper(regexp_replace(r.name, '[^A-Za-z0-9_]', '_', 'g')), long_task.plain_text(r.value)
+    ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
+    string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
+  INTO v_results, v_params, v_env, v_stdin
+  FROM long_task.results_of_needs(p_task.id) AS r;
+
+  v_task.command := long_task.fill_in_results(p_task.command, v_results);
+  IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
+    v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
+  END IF;
+  v_task.params := COALESCE(p_task.params || v_params, v_params, p_task.params);
+  v_task.env := COALESCE(p_task.env || v_env, v_env, p_task.env);
+  v_task.stdin := COALESCE(p_task.stdin || E'\n' || v_stdin, v_stdin, p_task.stdin);
+  IF v_params IS NOT NULL AND octet_length(v_task.params::text) > v_limit THEN
+    v_error := format('params with results of %s bytes is longer than %s', octet_length(v_task.params::text), v_limit);
+  ELSIF octet_length(v_stdin) > v_stdin_limit THEN
+    v_error := format('stdin with results of %s bytes is longer than %s', octet_length(v_stdin), v_stdin_limit);
+  ELSIF v_task.command <> p_task.command AND octet_length(v_task.command::text) > v_limit THEN
+    v_error := format('command with results of %s bytes is longer than %s', octet_length(v_task.command::text), v_limit);
+  ELSIF octet_length(v_env::text) > v_limit THEN
+    v_error := format('env with results of %s bytes is longer than %s', octet_length(v_env::text), v_limit);
+  END IF;
+  IF v_error IS NOT NULL THEN
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+  END IF;
+  RETURN long_task.plain_order(v_task);
+EXCEPTION
+  WHEN SQLSTATE 'LT013' OR program_limit_exceeded THEN
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', SQLERRM);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.order_with_results(long_task.task) IS
+  'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:abc251582f52b463a6a66e86045b0168', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/start_order::pg_tasks
+
+-- start_order: what a node has to know to start the attempt that a row is in.
+--
+-- Called by  claim_tasks, reconcile_attempts
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A body that is parsed here, not at each call: it needs no search_path, and its expression becomes a part
+-- of the calling statement.
+CREATE OR REPLACE FUNCTION long_task.start_order(p_task long_task.task)
+RETURNS json
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN p_task.has_needs THEN long_task.order_with_results(p_task)
+  ELSE long_task.plain_order(p_task)
+END;
+
+COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
+  'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/is_met::pg_tasks
+
+-- is_met: whether a task has ended in the way that a dependency needs.
+--
+-- Called by  settle_tasks, link_tasks, forget_task
+-- Locks      nothing
+-- Raises     nothing: a condition that cannot be evaluated does not hold
+--
+-- A task is over when its processes are: one that has written its own end may still be working.
+-- A body that is parsed here, not at each call: its expression becomes a part of the calling statement.
+CREATE OR REPLACE FUNCTION long_task.is_met(
+  p_on         text,
+  p_condition  jsonpath,
+  p_state_id   text,
+  p_running_on integer,
+  p_result     jsonb
+)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+RETURN CASE
+  WHEN p_state_id NOT IN ('CS', 'CF', 'CC') OR p_running_on IS NOT NULL THEN NULL
+  WHEN p_on <> 'end' AND p_on <> CASE p_state_id WHEN 'CS' THEN 'success' WHEN 'CF' THEN 'failure' ELSE 'cancel' END THEN false
+  WHEN p_condition IS NULL THEN true
+  ELSE COALESCE(p_result @@ p_condition, false)
+END;
+
+COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
+  'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:39d5c57962ef3f192765e245be739ebb', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/plain_text::pg_tasks
+
+-- plain_text: a JSON value as a program wants to read it.
+--
+-- Called by  results_of_needs, fill_in_results
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A body that is parsed here, not at each call.
+CREATE OR REPLACE FUNCTION long_task.plain_text(p_value jsonb)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+RETURN p_value #>> '{}';
+
+COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
+  'A string without its quotes, anything else as JSON; null for null.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:1d2587f8a84817feab6e1400cac46674', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -772,7 +993,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -846,7 +1067,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -883,7 +1104,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -933,7 +1154,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -991,7 +1212,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -1022,7 +1243,72 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_dependency::pg_tasks
+
+-- check_dependency: refuse a dependency that makes no sense.
+--
+-- Called by  triggers on task_dependency, before INSERT and before UPDATE of what people write.
+-- Locks      nothing
+-- Raises     LT004 bad value, LT012 bad dependency
+CREATE OR REPLACE FUNCTION long_task.check_dependency()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.task_id <> OLD.task_id OR NEW.needs_task_id <> OLD.needs_task_id) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('the dependency of task %s on task %s cannot become another', OLD.task_id, OLD.needs_task_id),
+      HINT = 'Delete it, and insert the other.';
+  END IF;
+  IF NEW.task_id = NEW.needs_task_id THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('task %s cannot wait for itself', NEW.task_id),
+      HINT = 'Name another task.';
+  END IF;
+  IF NEW."on" NOT IN ('success', 'failure', 'cancel', 'end') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('on %s is not known', quote_literal(NEW."on")),
+      HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
+  END IF;
+  IF NEW.pass NOT IN ('params', 'env', 'stdin') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('pass %s is not known', quote_literal(NEW.pass)),
+      HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
+  END IF;
+  IF NEW.condition IS NOT NULL THEN
+    BEGIN
+      PERFORM jsonb_path_match('{}', NEW.condition);
+    EXCEPTION
+      WHEN singleton_sql_json_item_required THEN
+        RAISE EXCEPTION USING
+          ERRCODE = 'LT012',
+          MESSAGE = format('condition %s is no predicate', quote_literal(NEW.condition::text)),
+          HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
+      WHEN data_exception THEN
+        NULL; -- strict mode: it is the empty object that has not what it asks for
+    END;
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_dependency() IS
+  'Trigger: refuse a dependency that makes no sense.';
+
+CREATE OR REPLACE TRIGGER check_dependency
+BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long_task.task_dependency
+FOR EACH ROW
+EXECUTE FUNCTION long_task.check_dependency();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:e7fb09c0450e46d2de7acf29a8b9646a', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -1132,10 +1418,10 @@ BEFORE UPDATE OF
   scheduled_for, run_queued_by, run_scheduled_for
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:d8ecba932f6a36c7f90a05a3899fcd6a', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:3c3a561e07dec04d6aa81e95dd3c6905', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -1264,19 +1550,19 @@ BEFORE UPDATE OF
   state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:ae675f3fc765ff9c10d52b3e343931d5', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:1b507cb9f38b36fc47362a81640b770d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
--- check_task_policy: refuse rules for missed and overlapping starts that make no sense.
+-- check_task_policy: refuse rules for missed and overlapping starts, and for dependencies, that make no sense.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
 --            plain rows, and the writes of the nodes' procedures, pass without a call.
 -- Locks      nothing
--- Raises     LT007 bad schedule
+-- Raises     LT007 bad schedule, LT012 bad dependency
 CREATE OR REPLACE FUNCTION long_task.check_task_policy()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -1323,12 +1609,24 @@ BEGIN
       MESSAGE = format('jitter %s is not between 0 and %s', NEW.jitter, v_longest),
       HINT = 'Give an interval such as ''30 seconds'', or null.';
   END IF;
+  IF NEW.needs NOT IN ('all', 'any') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('needs %s is not known', quote_literal(NEW.needs)),
+      HINT = 'Give ''all'' (the same as null) or ''any''.';
+  END IF;
+  IF NEW.unmet NOT IN ('cancel', 'start', 'wait') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('unmet %s is not known', quote_literal(NEW.unmet)),
+      HINT = 'Give one of ''cancel'' (the same as null), ''start'', ''wait''.';
+  END IF;
   RETURN NEW;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.check_task_policy() IS
-  'Trigger: refuse rules for missed and overlapping starts that make no sense.';
+  'Trigger: refuse rules for missed and overlapping starts, and for dependencies, that make no sense.';
 
 CREATE OR REPLACE TRIGGER check_task_policy
 BEFORE INSERT ON long_task.task
@@ -1338,18 +1636,20 @@ WHEN (
   OR NEW.missed_after IS NOT NULL
   OR NEW.overlap IS NOT NULL
   OR NEW.jitter IS NOT NULL
+  OR NEW.needs IS NOT NULL
+  OR NEW.unmet IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task_policy();
 
 CREATE OR REPLACE TRIGGER check_changed_task_policy
 BEFORE UPDATE OF
-  missed, missed_after, overlap, jitter, shed_clone
+  missed, missed_after, overlap, jitter, shed_clone, needs, unmet
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:e2e5ff8de4914f67011ce7f67e416ad0', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -1441,10 +1741,10 @@ BEFORE UPDATE OF
   next_start, shed_period_id, shed_period_count, time_zone, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:995a5cd3511e77ccc2950f79883fff98', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -1484,7 +1784,7 @@ DECLARE
 BEGIN
   FOR v_task IN
     WITH of_group AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -1495,7 +1795,7 @@ BEGIN
       FOR NO KEY UPDATE SKIP LOCKED
     ),
     of_worker AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -1517,6 +1817,9 @@ BEGIN
       + COALESCE(octet_length(v_task.params::text), 0)
       + COALESCE(octet_length(v_task.env::text), 0)
       + COALESCE(octet_length(v_task.stdin), 0);
+    IF v_task.has_needs THEN
+      v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+    END IF;
     EXIT WHEN v_length >= v_enough;
   END LOOP;
 
@@ -1555,7 +1858,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:636ba76fd5ad2c0866e3cd61c00369ff', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:82173618691531fb6af26bfc32b2ebab', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -1625,7 +1928,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -1692,7 +1995,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -1759,7 +2062,66 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cycle_path::pg_tasks
+
+-- cycle_path: the shortest way by which a task needs itself.
+--
+-- Called by  refuse_cycle, about an edge that is known to be in a cycle
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Goes out from the needed task in rings, and remembers of each task met by whom it was needed first.
+--
+-- Returns the ids, each needing the next, the first one again at the end.
+CREATE OR REPLACE FUNCTION long_task.cycle_path(
+  p_task_id       bigint,
+  p_needs_task_id bigint
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_seen bigint[] := ARRAY[p_needs_task_id];
+  v_from bigint[] := ARRAY[p_task_id];
+  v_ring bigint[] := ARRAY[p_needs_task_id];
+  v_next bigint[];
+  v_by   bigint[];
+  v_path bigint[] := ARRAY[p_task_id];
+  v_at   bigint := p_task_id;
+BEGIN
+  WHILE p_task_id <> ALL (v_seen) AND cardinality(v_ring) > 0 LOOP
+    SELECT
+      COALESCE(array_agg(r.needs_task_id ORDER BY r.needs_task_id), ARRAY[]::bigint[]),
+      COALESCE(array_agg(r.task_id ORDER BY r.needs_task_id), ARRAY[]::bigint[])
+    INTO v_next, v_by
+    FROM (
+      SELECT d.needs_task_id, min(d.task_id) AS task_id
+      FROM long_task.task_dependency AS d
+      WHERE d.task_id = ANY (v_ring)
+        AND d.needs_task_id <> ALL (v_seen)
+      GROUP BY d.needs_task_id
+    ) AS r;
+    v_seen := v_seen || v_next;
+    v_from := v_from || v_by;
+    v_ring := v_next;
+  END LOOP;
+  LOOP
+    v_at := v_from[array_position(v_seen, v_at)];
+    v_path := v_at || v_path;
+    EXIT WHEN v_at = p_task_id;
+  END LOOP;
+  RETURN v_path;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
+  'The shortest cycle through the dependency of one task on another.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:a86e932e4ed093f134bdcefbfa01f790', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -1805,7 +2167,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -1905,7 +2267,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -1946,7 +2308,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -1996,7 +2358,70 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/fill_in_results::pg_tasks
+
+-- fill_in_results: put results into the places of a command that ask for them.
+--
+-- Called by  order_with_results
+-- Locks      nothing
+-- Raises     LT013 a result cannot be passed
+--
+-- %RESULT:name% becomes the whole result of that name, %RESULT:name.path.to% what is found there; a number in the path
+-- is an index. What has been filled in is not looked at again.
+--
+-- p_results  object of results by name
+CREATE OR REPLACE FUNCTION long_task.fill_in_results(
+  p_command text[],
+  p_results jsonb
+)
+RETURNS text[]
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_command text[] := p_command;
+  v_rest    text;
+  v_filled  text;
+  v_asked   text;
+  v_name    text;
+  v_value   text;
+BEGIN
+  FOR v_place IN 1 .. cardinality(p_command) LOOP
+    v_rest := p_command[v_place];
+    CONTINUE WHEN v_rest !~ '%RESULT:[^%]+%';
+    v_filled := '';
+    LOOP
+      v_asked := substring(v_rest FROM '%RESULT:([^%]+)%');
+      EXIT WHEN v_asked IS NULL;
+      SELECT max(r.name) INTO v_name
+      FROM jsonb_object_keys(p_results) AS r(name)
+      WHERE v_asked = r.name
+         OR starts_with(v_asked, r.name || '.');
+      v_value := CASE
+        WHEN v_asked = v_name THEN long_task.plain_text(p_results -> v_name)
+        ELSE p_results -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
+      END;
+      IF v_value IS NULL THEN
+        PERFORM long_task.refuse('LT013', format('command asks for %%RESULT:%s%%, and there is none', v_asked),
+          format('There are results of %s.',
+            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_results) AS r(name)), 'nothing')));
+      END IF;
+      v_filled := v_filled || split_part(v_rest, '%RESULT:' || v_asked || '%', 1) || v_value;
+      v_rest := substr(v_rest, strpos(v_rest, '%RESULT:' || v_asked || '%') + length(v_asked) + 9);
+    END LOOP;
+    v_command[v_place] := v_filled || v_rest;
+  END LOOP;
+  RETURN v_command;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.fill_in_results(text[], jsonb) IS
+  'A command with each %RESULT:name.path% replaced by what is found there among results by name.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in_results', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:5d98aeaa24fde735346bd40e8e60f3be', 'sqlFile path=procedures/fill_in_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -2104,10 +2529,10 @@ BEFORE UPDATE OF
   overlap, until
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:98c20724d4092a68648d70ff6a6bddc6', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -2149,6 +2574,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
+  v_needed    bigint[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -2249,10 +2675,10 @@ BEGIN
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
-      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
-      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
       error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
-      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
           long_task.parse_result(v.result)
@@ -2262,18 +2688,22 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id
+    RETURNING t.id, t.state_id, t.has_dependents
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
-    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
-  INTO v_ids, v_ready
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
+  INTO v_ids, v_ready, v_needed
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
     PERFORM long_task.announce(t.group_id, t.worker_id)
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
+  END IF;
+  IF v_needed IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_needed);
   END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
@@ -2327,7 +2757,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:da549348d4d1ef803517fba3de47d171', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:24f1349041cdab8bc0ed3eae4751431e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -2442,7 +2872,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -2469,11 +2899,11 @@ DECLARE
   v_copied bigint[];
   v_starts timestamptz[];
 BEGIN
-  -- 'due' tells the triggers that a schedule writes this; it is never stored.
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
   WITH fired AS (
     UPDATE long_task.task AS t
     SET
-      queued_by = 'due',
+      queued_by = 'system',
       state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
       worker_id = CASE WHEN d.queue_for IS NULL THEN t.worker_id ELSE long_task.pinned_worker(t) END,
       start_after = CASE
@@ -2502,7 +2932,43 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:24f2cdd624906e27f8e4bc25258fc19f', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/hold_tasks::pg_tasks
+
+-- hold_tasks: let tasks wait, go on or be cancelled as their dependencies have it that were just written.
+--
+-- Called by  link_tasks and relink_task, which have locked the tasks at both ends.
+-- Locks      dependencies between these tasks
+-- Raises     nothing
+--
+-- p_tasks  tasks whose dependencies were written
+-- p_needs  the tasks that these name
+CREATE OR REPLACE FUNCTION long_task.hold_tasks(
+  p_tasks bigint[],
+  p_needs bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE long_task.task_dependency AS d
+  SET met = long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+  FROM unnest(p_needs) AS n(id)
+  JOIN long_task.task AS p ON p.id = n.id
+  WHERE d.needs_task_id = p.id
+    AND d.task_id IN (SELECT i.id FROM unnest(p_tasks) AS i(id))
+    AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result);
+  PERFORM long_task.settle_tasks(p_tasks);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.hold_tasks(bigint[], bigint[]) IS
+  'Let tasks wait, go on or be cancelled as their dependencies on others have it.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_tasks', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:dc926b548d5360704f368151658cfea4', 'sqlFile path=procedures/hold_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -2554,7 +3020,7 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:521b36bca95e146e6caa48cf2275dac6', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:521b36bca95e146e6caa48cf2275dac6', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -2592,7 +3058,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -2652,7 +3118,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:2eb9fe4b5d2c63f839d61ec100fae07a', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:2eb9fe4b5d2c63f839d61ec100fae07a', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -2697,7 +3163,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -2744,7 +3210,38 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
+
+-- leave_unsettled: have a later sync look at tasks once more, and at those that wait for them.
+--
+-- Called by  settle_tasks
+-- Locks      nothing
+-- Raises     nothing
+--
+-- p_held  whether somebody holds a row that is needed: then it is tried again after a pause
+CREATE OR REPLACE FUNCTION long_task.leave_unsettled(
+  p_ids  bigint[],
+  p_held boolean
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_task (task_id, held)
+  SELECT i.id, p_held
+  FROM unnest(p_ids) AS i(id);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean) IS
+  'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:69272a74aa08757d2a7f91bd424a75bb', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -2803,7 +3300,94 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/link_tasks::pg_tasks
+
+-- link_tasks: see to the tasks that dependencies have been written for.
+--
+-- Called by  trigger on task_dependency, after each INSERT.
+-- Locks      the tasks at both ends FOR NO KEY UPDATE in the order of their ids, so that none of them ends, or is
+--            started, unseen; then as refuse_cycle
+-- Raises     LT003 it has been started already, LT006 no such task, LT012 bad dependency
+--
+-- SECURITY DEFINER, because whoever may write a dependency need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.link_tasks()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_tasks  bigint[] := ARRAY(SELECT DISTINCT w.task_id FROM written AS w ORDER BY w.task_id);
+  v_needs  bigint[] := ARRAY(SELECT DISTINCT w.needs_task_id FROM written AS w ORDER BY w.needs_task_id);
+  v_bad    record;
+  v_lowest bigint;
+BEGIN
+  IF cardinality(v_tasks) = 0 THEN
+    RETURN NULL;
+  END IF;
+  PERFORM
+  FROM long_task.task AS t
+  WHERE t.id IN (SELECT i.id FROM unnest(v_tasks || v_needs) AS i(id))
+  ORDER BY t.id
+  FOR NO KEY UPDATE;
+  SELECT i.id INTO v_bad
+  FROM unnest(v_tasks || v_needs) AS i(id)
+  WHERE NOT EXISTS (SELECT FROM long_task.task AS t WHERE t.id = i.id)
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', v_bad.id),
+      'Insert the task first, in the same transaction if it shall wait from the beginning.');
+  END IF;
+  SELECT t.id, t.state_id, t.last_state_change INTO v_bad
+  FROM long_task.task AS t
+  WHERE t.id IN (SELECT w.task_id FROM written AS w)
+    AND t.state_id IN ('AE', 'AS', 'AC')
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT003', format('task %s has been started already, it can wait for nothing', v_bad.id),
+      'Insert the task and its dependencies in one transaction, or the task as a draft (DR) first.',
+      format('state_id is %s since %s', v_bad.state_id, v_bad.last_state_change));
+  END IF;
+  -- The dependencies of a run are among its own tasks, in the order of the definition, which has no cycle.
+  v_lowest := (SELECT min(w.task_id) FROM written AS w WHERE w.run_id IS NULL);
+  IF v_lowest IS NOT NULL THEN
+    PERFORM long_task.refuse_cycle(v_lowest);
+  END IF;
+  UPDATE long_task.task AS t
+  SET
+    has_needs = t.has_needs OR i.needs,
+    has_dependents = t.has_dependents OR i.is_needed
+  FROM (
+    SELECT b.id, bool_or(b.needs) AS needs, bool_or(NOT b.needs) AS is_needed
+    FROM (
+      SELECT n.id, true AS needs FROM unnest(v_tasks) AS n(id)
+      UNION ALL
+      SELECT n.id, false FROM unnest(v_needs) AS n(id)
+    ) AS b
+    GROUP BY b.id
+  ) AS i
+  WHERE t.id = i.id
+    AND (i.needs AND NOT t.has_needs OR i.is_needed AND NOT t.has_dependents);
+  PERFORM long_task.hold_tasks(v_tasks, v_needs);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.link_tasks() IS
+  'Trigger: have the tasks wait that dependencies were written for, if what they need has not come.';
+
+REVOKE ALL ON FUNCTION long_task.link_tasks() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER link_tasks
+AFTER INSERT ON long_task.task_dependency
+REFERENCING NEW TABLE AS written
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.link_tasks();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:6a0e8e63bf0bd209539c162a1d4ac5f7', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -2965,7 +3549,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -2995,7 +3579,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -3050,7 +3634,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -3069,8 +3653,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
-  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
-  v_by_schedule boolean := NEW.queued_by = 'due';
+  -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  v_by_system   boolean := NEW.queued_by = 'system';
+  v_verdict     text;
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
@@ -3092,8 +3678,8 @@ BEGIN
         NEW.run_queued_by := OLD.queued_by;
         NEW.run_scheduled_for := OLD.scheduled_for;
       END IF;
-      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
-      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
+      NEW.queued_by := CASE WHEN v_by_system THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_system THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -3105,6 +3691,8 @@ BEGIN
       NEW.progress := NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
+    WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
+      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -3136,6 +3724,21 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
+  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+    NEW.queued_by := 'dependency';
+    IF NEW.state_id = 'CC' THEN
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
+    v_verdict := long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet);
+    IF v_verdict = 'wait' THEN
+      NEW.state_id := 'AB';
+    ELSIF v_verdict = 'cancel' THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  END IF;
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
@@ -3175,7 +3778,68 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:885a14b0f8b5743ccc960438447cf43c', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:4ac5a4c07a2b4616fc7e851dd40ec06d', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
+
+-- needs_verdict: whether a task may start, as far as the tasks go that it needs.
+--
+-- Called by  move_task, link_tasks, settle_tasks
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Each question is one look into a partial index. What is open is looked for from the highest id, because the
+-- lower ones end first, and what has ended leaves dead entries behind.
+--
+-- Returns start, wait, or cancel.
+CREATE OR REPLACE FUNCTION long_task.needs_verdict(
+  p_task_id bigint,
+  p_needs   text,
+  p_unmet   text
+)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_any    boolean := COALESCE(p_needs, 'all') = 'any';
+  v_unmet  text := COALESCE(p_unmet, 'cancel');
+  v_open   boolean;
+  v_failed boolean;
+BEGIN
+  IF v_any AND EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NOT NULL AND d.enabled AND d.met
+  ) THEN
+    RETURN 'start';
+  END IF;
+  v_open := EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NULL AND d.enabled
+    ORDER BY d.task_id DESC, d.needs_task_id DESC
+    LIMIT 1
+  );
+  IF v_open AND (v_any OR v_unmet <> 'cancel') THEN
+    RETURN 'wait';
+  END IF;
+  v_failed := EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NOT NULL AND d.enabled AND NOT d.met
+  );
+  RETURN CASE WHEN v_failed THEN v_unmet WHEN v_open THEN 'wait' ELSE 'start' END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
+  'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:31b549fc8a04c26e85b04b01f250c9c7', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -3213,7 +3877,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -3242,7 +3906,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -3341,7 +4005,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -3401,7 +4065,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -3427,7 +4091,38 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
+
+-- passed_bytes: how much a task is given by those it needs.
+--
+-- Called by  claim_tasks and order_with_results, which bound it
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.passed_bytes(p_task_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+  RETURN (
+    SELECT COALESCE(sum(COALESCE(octet_length(p.result::text), octet_length(p.output))), 0)
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+      AND d.pass IS NOT NULL
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.passed_bytes(bigint) IS
+  'Bytes of the results that are passed to a task by those it needs.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:0a1e69dde58b16e80fd0c6dd2cdd52e2', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -3450,7 +4145,7 @@ AS $$
 BEGIN
   UPDATE long_task.task AS t
   SET
-    queued_by = 'due',
+    queued_by = 'system',
     shed_enabled = false,
     shed_error = p_reason
   WHERE t.id = p_task_id;
@@ -3465,7 +4160,7 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:f2993d62e03cc3fba1f91e74c4e93fff', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -3486,7 +4181,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -3523,7 +4218,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -3566,7 +4261,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -3631,7 +4326,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -3684,7 +4379,77 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
+
+-- refuse_cycle: refuse dependencies through which a task would wait for itself.
+--
+-- Called by  link_tasks, with the lowest id of a task that got one. They are in the table already.
+-- Locks      an advisory lock until the end of the transaction: see below
+-- Raises     LT012 bad dependency
+--
+-- Ids grow, so that most dependencies name an older task. In a cycle the task with the highest id is needed by an older
+-- one: each cycle has an upward dependency, to its highest id. So there is nothing to look for unless an
+-- upward one leads to a task as new as those that got one; and only cycles through upward ones are looked for.
+--
+-- Two transactions do not see each other's dependencies, and might close a cycle together. So whoever may be closing
+-- one is alone (exclusive lock), and waits for all that have written dependencies and are not committed
+-- (shared lock). Nodes take no part: the runs that they start have dependencies among new tasks only.
+CREATE OR REPLACE FUNCTION long_task.refuse_cycle(p_lowest bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_lock   CONSTANT bigint := hashtextextended('long_task.task_dependency', 0);
+  v_newest bigint; -- highest id to which an upward dependency leads
+  v_edge   record;
+  v_path   bigint[];
+BEGIN
+  v_newest := (SELECT max(d.needs_task_id) FROM long_task.task_dependency AS d WHERE d.task_id < d.needs_task_id);
+  IF (v_newest >= p_lowest) IS NOT TRUE THEN
+    PERFORM pg_advisory_xact_lock_shared(v_lock);
+    -- Once more: what was committed during the wait counts.
+    v_newest := (SELECT max(d.needs_task_id) FROM long_task.task_dependency AS d WHERE d.task_id < d.needs_task_id);
+    IF (v_newest >= p_lowest) IS NOT TRUE THEN
+      RETURN;
+    END IF;
+  END IF;
+  PERFORM pg_advisory_xact_lock(v_lock);
+  FOR v_edge IN
+    SELECT d.task_id, d.needs_task_id
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id < d.needs_task_id
+      AND d.needs_task_id >= p_lowest
+      AND EXISTS (SELECT FROM long_task.task_dependency AS n WHERE n.task_id = d.needs_task_id)
+      AND EXISTS (SELECT FROM long_task.task_dependency AS n WHERE n.needs_task_id = d.task_id)
+  LOOP
+    WITH RECURSIVE needed(id) AS (
+      VALUES (v_edge.needs_task_id)
+      UNION
+      SELECT d.needs_task_id
+      FROM needed AS n
+      JOIN long_task.task_dependency AS d ON d.task_id = n.id
+    )
+    SELECT long_task.cycle_path(v_edge.task_id, v_edge.needs_task_id) INTO v_path
+    FROM needed AS n
+    WHERE n.id = v_edge.task_id;
+    IF FOUND THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT012',
+        MESSAGE = format('task %s would wait for itself: %s', v_path[1], array_to_string(v_path, ' needs ')),
+        HINT = 'Leave out one of these dependencies.';
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
+  'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:df76ddc2fad6fb44b207aa46f6fb636b', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -3765,7 +4530,55 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/relink_task::pg_tasks
+
+-- relink_task: see to the task whose dependency has been changed or deleted.
+--
+-- Called by  triggers on task_dependency: after UPDATE of what people write, after DELETE.
+-- Locks      UPDATE: the tasks at both ends FOR NO KEY UPDATE in the order of their ids; DELETE: as settle_tasks
+-- Raises     nothing
+--
+-- SECURITY DEFINER, because whoever may write a dependency need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.relink_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+  ELSE
+    PERFORM
+    FROM long_task.task AS t
+    WHERE t.id IN (NEW.task_id, NEW.needs_task_id)
+    ORDER BY t.id
+    FOR NO KEY UPDATE;
+    PERFORM long_task.hold_tasks(ARRAY[NEW.task_id], ARRAY[NEW.needs_task_id]);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.relink_task() IS
+  'Trigger: have the task wait or go on whose dependency was changed or deleted.';
+
+REVOKE ALL ON FUNCTION long_task.relink_task() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER relink_task
+AFTER UPDATE OF "on", condition, enabled ON long_task.task_dependency
+FOR EACH ROW
+EXECUTE FUNCTION long_task.relink_task();
+
+CREATE OR REPLACE TRIGGER unlink_task
+AFTER DELETE ON long_task.task_dependency
+FOR EACH ROW
+EXECUTE FUNCTION long_task.relink_task();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:46d9ab6f05c18c3cec430903bfc0f7f0', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -3813,7 +4626,61 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
+
+-- results_of_needs: the results of the tasks that a task needs, by the names under which they are passed.
+--
+-- Called by  order_with_results
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A task that has left no result passes the end of its output. Several under one name are an array, in the order of
+-- the tasks' ids; so is one alone that is to be gathered.
+CREATE OR REPLACE FUNCTION long_task.results_of_needs(p_task_id bigint)
+RETURNS TABLE (
+  name  text,
+  pass  text,
+  value jsonb,
+  texts text[]
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+  RETURN QUERY
+  SELECT
+    n.name,
+    max(n.pass),
+    CASE
+      WHEN count(*) > 1 OR bool_or(n.gather) THEN jsonb_agg(n.value ORDER BY n.id)
+      ELSE (array_agg(n.value))[1]
+    END,
+    array_agg(long_task.plain_text(n.value) ORDER BY n.id)
+  FROM (
+    SELECT
+      p.id,
+      COALESCE(d.name, p.name, p.id::text) AS name,
+      d.pass,
+      d.gather,
+      COALESCE(p.result, to_jsonb(p.output)) AS value
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+  ) AS n
+  GROUP BY n.name
+  ORDER BY n.name;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.results_of_needs(bigint) IS
+  'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:0070ec10d3a67dcbb4839f5cdbc00238', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -3867,7 +4734,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -3910,7 +4777,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -3993,7 +4860,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -4065,7 +4932,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -4089,7 +4956,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -4172,7 +5039,276 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
+
+-- settle_changed_task: see to the tasks that wait for one that a person or a schedule has ended or queued again.
+--
+-- Called by  triggers on task: after UPDATE and after DELETE of a row that has to do with dependencies, before
+--            TRUNCATE. What settle_tasks writes does not come here: it goes on with it by itself.
+-- Locks      as settle_tasks; for DELETE the dependencies of that task too
+-- Raises     nothing
+--
+-- SECURITY DEFINER, because whoever may write a task need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.settle_changed_task()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_dependents bigint[];
+BEGIN
+  CASE TG_OP
+    WHEN 'UPDATE' THEN
+      PERFORM long_task.settle_tasks(ARRAY[NEW.id]);
+    WHEN 'DELETE' THEN
+      DELETE FROM long_task.task_dependency AS d
+      WHERE d.task_id = OLD.id;
+      -- Whoever deletes what others wait for, has cancelled it.
+      WITH written AS (
+        UPDATE long_task.task_dependency AS d
+        SET met = long_task.is_met(d."on", d.condition, 'CC', NULL, NULL)
+        WHERE d.needs_task_id = OLD.id
+          AND d.met IS NULL
+        RETURNING d.task_id
+      )
+      SELECT array_agg(w.task_id) INTO v_dependents
+      FROM written AS w;
+      IF v_dependents IS NOT NULL THEN
+        PERFORM long_task.settle_tasks(v_dependents);
+      END IF;
+    ELSE
+      TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+  END CASE;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_changed_task() IS
+  'Trigger: let tasks go on that waited for one that was ended, queued again or deleted by hand or by a schedule.';
+
+REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER settle_changed_task
+AFTER UPDATE ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.has_dependents
+  AND NEW.running_on IS NOT DISTINCT FROM OLD.running_on
+  AND NEW.state_id <> OLD.state_id
+  AND (NEW.state_id IN ('CS', 'CF', 'CC') OR OLD.state_id IN ('CS', 'CF', 'CC'))
+  AND (NEW.queued_by <> 'dependency' OR OLD.queued_by = 'dependency')
+)
+EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE OR REPLACE TRIGGER settle_task_of_other_needs
+AFTER UPDATE OF needs, unmet ON long_task.task
+FOR EACH ROW
+WHEN (NEW.has_needs)
+EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE OR REPLACE TRIGGER settle_deleted_task
+AFTER DELETE ON long_task.task
+FOR EACH ROW
+WHEN (OLD.has_needs OR OLD.has_dependents)
+EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE OR REPLACE TRIGGER settle_truncated_tasks
+BEFORE TRUNCATE ON long_task.task
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.settle_changed_task();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:1a57feb69b05e5e27a19dc868a78e608', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/settle_left::pg_tasks
+
+-- settle_left: work off what settle_tasks had to leave.
+--
+-- Called by  sync
+-- Locks      rows of unsettled_task FOR UPDATE SKIP LOCKED, then as settle_tasks
+-- Raises     nothing
+--
+-- Returns the seconds until there is something to work off again; null: nothing is left.
+CREATE OR REPLACE FUNCTION long_task.settle_left(p_limit integer)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_pause CONSTANT double precision := 0.2;
+  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_ids   bigint[];
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  WITH taken AS (
+    DELETE FROM long_task.unsettled_task AS u
+    USING (
+      SELECT f.id
+      FROM long_task.unsettled_task AS f
+      ORDER BY f.id
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS first
+    WHERE u.id = first.id
+    RETURNING u.task_id
+  )
+  SELECT array_agg(DISTINCT t.task_id) INTO v_ids
+  FROM taken AS t;
+  IF v_ids IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_ids);
+  END IF;
+  -- What is there since before can be taken at once; what has just been left again is held by somebody.
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_task AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_left(integer) IS
+  'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
+
+-- settle_tasks: let those tasks go on that waited for some others.
+--
+-- Called by  finish_attempts in the transaction of the end, the triggers of task and task_dependency in that of whoever
+--            wrote there, settle_left for what they had to leave.
+-- Locks      rows of task_dependency and of task FOR NO KEY UPDATE SKIP LOCKED, so in any order. What somebody holds
+--            is left to a later sync (unsettled_task): nobody's open transaction holds up the report of an end.
+-- Raises     nothing
+--
+-- First met is brought in line with the state of the tasks that have changed; then the tasks that wait for them
+-- are locked, whatever their state, and only then, with the eyes of a new statement, it is asked whether they may start. Of
+-- two ends at the same moment one therefore sees the other, or finds the row locked and leaves it; and so does whoever
+-- queues the task at that moment, because the row is locked before its trigger looks. One that was let go and is not
+-- started yet waits again if what it needs is queued again. What is cancelled because its needs cannot be met
+-- any more is an end itself: hence the rounds.
+--
+-- p_ids  tasks whose state has changed, or of whose dependencies one has
+CREATE OR REPLACE FUNCTION long_task.settle_tasks(p_ids bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_batch   CONSTANT integer := 1000;
+  v_rounds  CONSTANT integer := 20;
+  v_ids     bigint[] := p_ids;
+  v_met     bigint[];
+  v_written integer;
+  v_locked  bigint[];
+  v_ended   bigint[];
+  v_left    bigint[];
+BEGIN
+  FOR v_round IN 1 .. v_rounds LOOP
+    WITH edge AS MATERIALIZED (
+      SELECT d.task_id, d.needs_task_id, long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result) AS met
+      FROM long_task.task AS p
+      JOIN long_task.task_dependency AS d ON d.needs_task_id = p.id
+      WHERE p.id = ANY (v_ids)
+        AND p.has_dependents
+        AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+      LIMIT v_batch
+      FOR NO KEY UPDATE OF d SKIP LOCKED
+    ),
+    written AS (
+      UPDATE long_task.task_dependency AS d
+      SET met = e.met
+      FROM edge AS e
+      WHERE d.task_id = e.task_id
+        AND d.needs_task_id = e.needs_task_id
+      RETURNING d.task_id
+    )
+    SELECT array_agg(DISTINCT w.task_id), count(*) INTO v_met, v_written
+    FROM written AS w;
+    v_left := ARRAY(
+      SELECT p.id
+      FROM long_task.task AS p
+      WHERE p.id = ANY (v_ids)
+        AND p.has_dependents
+        AND EXISTS (
+          SELECT
+          FROM long_task.task_dependency AS d
+          WHERE d.needs_task_id = p.id
+            AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+        )
+    );
+    PERFORM long_task.leave_unsettled(v_left, v_written < v_batch) WHERE cardinality(v_left) > 0;
+
+    v_met := v_met || v_ids;
+    v_locked := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_met)
+        AND t.has_needs
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    v_left := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_met)
+        AND t.has_needs
+        AND t.id <> ALL (v_locked)
+    );
+    PERFORM long_task.leave_unsettled(v_left, true) WHERE cardinality(v_left) > 0;
+    WITH moved AS (
+      -- 'system' tells the triggers that a procedure writes this; it is never stored.
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'system',
+        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END
+      FROM (
+        SELECT
+          s.id,
+          long_task.needs_verdict(s.id, s.needs, s.unmet) AS verdict
+        FROM long_task.task AS s
+        WHERE s.id = ANY (v_locked)
+          AND s.state_id IN ('AB', 'AW', 'AD')
+        ORDER BY s.id
+      ) AS w
+      WHERE t.id = w.id
+        AND w.verdict <> CASE t.state_id WHEN 'AB' THEN 'wait' ELSE 'start' END
+      RETURNING t.id, t.state_id, t.has_dependents
+    )
+    SELECT array_agg(m.id) INTO v_ended
+    FROM moved AS m
+    WHERE m.state_id = 'CC'
+      AND m.has_dependents;
+
+    v_ids := v_ended;
+    EXIT WHEN v_ids IS NULL;
+  END LOOP;
+  IF v_ids IS NOT NULL THEN
+    PERFORM long_task.leave_unsettled(v_ids, false);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_tasks(bigint[]) IS
+  'Let tasks go on that waited for these, or for dependencies of these that have changed.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:a30c4f777358984d3322ca95e07322cd', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -4264,7 +5400,7 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := long_task.fire_schedules(v_due);
+  v_wake_in := LEAST(long_task.settle_left(v_batch), long_task.fire_schedules(v_due));
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -4294,7 +5430,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:cd9372383b1a9fb58521c5327285466d', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:b1d3f7808f1bdb1afec621e4f56c3e27', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -4349,7 +5485,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -4432,7 +5568,50 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/why_unmet::pg_tasks
+
+-- why_unmet: say why the dependencies of a task can no longer be met.
+--
+-- Called by  move_task
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.why_unmet(p_task_id bigint)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT format('needs %s of task %s%s, which %s%s',
+      d."on", d.needs_task_id, ' (' || p.name || ')',
+      CASE COALESCE(p.state_id, '')
+        WHEN 'CS' THEN 'completed'
+        WHEN 'CF' THEN 'failed'
+        WHEN 'CC' THEN 'was cancelled'
+        WHEN '' THEN 'was deleted'
+        ELSE 'has ended otherwise'
+      END,
+      CASE WHEN d.condition IS NOT NULL AND p.state_id IS NOT NULL
+        AND long_task.is_met(d."on", NULL, p.state_id, NULL, NULL) THEN ' without ' || d.condition
+      END)
+    FROM long_task.task_dependency AS d
+    LEFT JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+      AND NOT d.met
+    ORDER BY d.needs_task_id
+    LIMIT 1
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
+  'The first dependency of a task that has not come as it was needed, in words.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:1f5260107c93fb3fc34c7254f2763c4f', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -4508,7 +5687,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -4570,7 +5749,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -4608,7 +5787,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -4680,7 +5859,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -4723,7 +5902,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -4790,7 +5969,7 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -4830,7 +6009,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -4872,7 +6051,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -4974,7 +6153,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -5076,7 +6255,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -5121,6 +6300,7 @@ GRANT SELECT ON
   long_task.task,
   long_task.task_state,
   long_task.task_run,
+  long_task.task_dependency,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -5139,6 +6319,9 @@ GRANT EXECUTE ON FUNCTION
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
   long_task.refuse(text, text, text, text),
+  long_task.is_met(text, jsonpath, text, integer, jsonb),
+  long_task.needs_verdict(bigint, text, text),
+  long_task.why_unmet(bigint),
   long_task.schedule_preview(text, text, timestamptz, integer),
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
@@ -5158,13 +6341,17 @@ TO long_task_reader, long_task_user;
 GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
+  unmet
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
-  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key,
+  shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
+  unmet,
   progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
+GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
+  UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
@@ -5181,4 +6368,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:d05db5bc56f318ef5b95738eb9286428', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:6b70986277fae6dcab041f506b518fe9', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

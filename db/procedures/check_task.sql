@@ -104,5 +104,5 @@ BEFORE UPDATE OF
   scheduled_for, run_queued_by, run_scheduled_for
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();

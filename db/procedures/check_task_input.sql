@@ -123,5 +123,5 @@ BEFORE UPDATE OF
   state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();

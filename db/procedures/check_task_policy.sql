@@ -1,9 +1,9 @@
--- check_task_policy: refuse rules for missed and overlapping starts that make no sense.
+-- check_task_policy: refuse rules for missed and overlapping starts, and for dependencies, that make no sense.
 --
 -- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
 --            plain rows, and the writes of the nodes' procedures, pass without a call.
 -- Locks      nothing
--- Raises     LT007 bad schedule
+-- Raises     LT007 bad schedule, LT012 bad dependency
 CREATE OR REPLACE FUNCTION long_task.check_task_policy()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -50,12 +50,24 @@ BEGIN
       MESSAGE = format('jitter %s is not between 0 and %s', NEW.jitter, v_longest),
       HINT = 'Give an interval such as ''30 seconds'', or null.';
   END IF;
+  IF NEW.needs NOT IN ('all', 'any') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('needs %s is not known', quote_literal(NEW.needs)),
+      HINT = 'Give ''all'' (the same as null) or ''any''.';
+  END IF;
+  IF NEW.unmet NOT IN ('cancel', 'start', 'wait') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('unmet %s is not known', quote_literal(NEW.unmet)),
+      HINT = 'Give one of ''cancel'' (the same as null), ''start'', ''wait''.';
+  END IF;
   RETURN NEW;
 END
 $$;
 
 COMMENT ON FUNCTION long_task.check_task_policy() IS
-  'Trigger: refuse rules for missed and overlapping starts that make no sense.';
+  'Trigger: refuse rules for missed and overlapping starts, and for dependencies, that make no sense.';
 
 CREATE OR REPLACE TRIGGER check_task_policy
 BEFORE INSERT ON long_task.task
@@ -65,13 +77,15 @@ WHEN (
   OR NEW.missed_after IS NOT NULL
   OR NEW.overlap IS NOT NULL
   OR NEW.jitter IS NOT NULL
+  OR NEW.needs IS NOT NULL
+  OR NEW.unmet IS NOT NULL
 )
 EXECUTE FUNCTION long_task.check_task_policy();
 
 CREATE OR REPLACE TRIGGER check_changed_task_policy
 BEFORE UPDATE OF
-  missed, missed_after, overlap, jitter, shed_clone
+  missed, missed_after, overlap, jitter, shed_clone, needs, unmet
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();

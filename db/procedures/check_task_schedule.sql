@@ -86,5 +86,5 @@ BEFORE UPDATE OF
   next_start, shed_period_id, shed_period_count, time_zone, cron
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();

@@ -34,7 +34,7 @@ DECLARE
 BEGIN
   FOR v_task IN
     WITH of_group AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -45,7 +45,7 @@ BEGIN
       FOR NO KEY UPDATE SKIP LOCKED
     ),
     of_worker AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -67,6 +67,9 @@ BEGIN
       + COALESCE(octet_length(v_task.params::text), 0)
       + COALESCE(octet_length(v_task.env::text), 0)
       + COALESCE(octet_length(v_task.stdin), 0);
+    IF v_task.has_needs THEN
+      v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+    END IF;
     EXIT WHEN v_length >= v_enough;
   END LOOP;
 

@@ -102,5 +102,5 @@ BEFORE UPDATE OF
   overlap, until
 ON long_task.task
 FOR EACH ROW
-WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'due')
+WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();

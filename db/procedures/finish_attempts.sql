@@ -36,6 +36,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
+  v_needed    bigint[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -136,10 +137,10 @@ BEGIN
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
-      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
-      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
       error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
-      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
           long_task.parse_result(v.result)
@@ -149,18 +150,22 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id
+    RETURNING t.id, t.state_id, t.has_dependents
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
-    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
-  INTO v_ids, v_ready
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
+  INTO v_ids, v_ready, v_needed
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
     PERFORM long_task.announce(t.group_id, t.worker_id)
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
+  END IF;
+  IF v_needed IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_needed);
   END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];

@@ -21,11 +21,11 @@ DECLARE
   v_copied bigint[];
   v_starts timestamptz[];
 BEGIN
-  -- 'due' tells the triggers that a schedule writes this; it is never stored.
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
   WITH fired AS (
     UPDATE long_task.task AS t
     SET
-      queued_by = 'due',
+      queued_by = 'system',
       state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
       worker_id = CASE WHEN d.queue_for IS NULL THEN t.worker_id ELSE long_task.pinned_worker(t) END,
       start_after = CASE

@@ -13,8 +13,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
-  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
-  v_by_schedule boolean := NEW.queued_by = 'due';
+  -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  v_by_system   boolean := NEW.queued_by = 'system';
+  v_verdict     text;
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
@@ -36,8 +38,8 @@ BEGIN
         NEW.run_queued_by := OLD.queued_by;
         NEW.run_scheduled_for := OLD.scheduled_for;
       END IF;
-      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
-      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
+      NEW.queued_by := CASE WHEN v_by_system THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_system THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -49,6 +51,8 @@ BEGIN
       NEW.progress := NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
+    WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
+      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -80,6 +84,21 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
+  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+    NEW.queued_by := 'dependency';
+    IF NEW.state_id = 'CC' THEN
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
+    v_verdict := long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet);
+    IF v_verdict = 'wait' THEN
+      NEW.state_id := 'AB';
+    ELSIF v_verdict = 'cancel' THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  END IF;
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN

@@ -17,7 +17,7 @@ AS $$
 BEGIN
   UPDATE long_task.task AS t
   SET
-    queued_by = 'due',
+    queued_by = 'system',
     shed_enabled = false,
     shed_error = p_reason
   WHERE t.id = p_task_id;

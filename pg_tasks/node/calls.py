@@ -66,6 +66,8 @@ class Order(NamedTuple):
     kill_grace: float | None
     scheduled_for: str | None
     """The time of the schedule that it is started for, in ISO 8601."""
+    error: str | None = None
+    """Why it cannot be started: what it needs of other tasks cannot be passed to it."""
 
 
 class Attend(NamedTuple):
@@ -256,7 +258,7 @@ def parse_synced(row: Row) -> Synced:
 
 def _order(order: dict[str, Any]) -> Order:
     """By name, so that a later schema may say more."""
-    return Order(**{name: order[name] for name in Order._fields})
+    return Order(**{name: order[name] for name in Order._fields if name in order})
 
 
 def reports_json(reports: Sequence[Ended], now: float) -> str:

@@ -50,8 +50,9 @@ class Dispatch:
 
     def _start(self, order: Order, now: float) -> None:
         key = Key(order.task_id, order.attempt)
-        if self._refusing is not None:
-            self._roster.report_unstarted(without_process(key, self._refusing, now))
+        refused = self._refusing or order.error
+        if refused is not None:
+            self._roster.report_unstarted(without_process(key, refused, now))
             return
         self._roster.order(key)
         self._requests.append(start_request(order, self._worker_id, self._kill_grace))

@@ -266,6 +266,54 @@ $$;
 
 COMMENT ON FUNCTION long_task.change_worker() IS 'Trigger: carry out what people write into the view long_task.worker.';
 
+CREATE FUNCTION long_task.check_dependency() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.task_id <> OLD.task_id OR NEW.needs_task_id <> OLD.needs_task_id) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('the dependency of task %s on task %s cannot become another', OLD.task_id, OLD.needs_task_id),
+      HINT = 'Delete it, and insert the other.';
+  END IF;
+  IF NEW.task_id = NEW.needs_task_id THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('task %s cannot wait for itself', NEW.task_id),
+      HINT = 'Name another task.';
+  END IF;
+  IF NEW."on" NOT IN ('success', 'failure', 'cancel', 'end') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('on %s is not known', quote_literal(NEW."on")),
+      HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
+  END IF;
+  IF NEW.pass NOT IN ('params', 'env', 'stdin') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('pass %s is not known', quote_literal(NEW.pass)),
+      HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
+  END IF;
+  IF NEW.condition IS NOT NULL THEN
+    BEGIN
+      PERFORM jsonb_path_match('{}', NEW.condition);
+    EXCEPTION
+      WHEN singleton_sql_json_item_required THEN
+        RAISE EXCEPTION USING
+          ERRCODE = 'LT012',
+          MESSAGE = format('condition %s is no predicate', quote_literal(NEW.condition::text)),
+          HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
+      WHEN data_exception THEN
+        NULL; -- strict mode: it is the empty object that has not what it asks for
+    END;
+  END IF;
+  RETURN NEW;
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.check_dependency() IS 'Trigger: refuse a dependency that makes no sense.';
+
 CREATE FUNCTION long_task.check_task() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -475,11 +523,23 @@ BEGIN
       MESSAGE = format('jitter %s is not between 0 and %s', NEW.jitter, v_longest),
       HINT = 'Give an interval such as ''30 seconds'', or null.';
   END IF;
+  IF NEW.needs NOT IN ('all', 'any') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('needs %s is not known', quote_literal(NEW.needs)),
+      HINT = 'Give ''all'' (the same as null) or ''any''.';
+  END IF;
+  IF NEW.unmet NOT IN ('cancel', 'start', 'wait') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('unmet %s is not known', quote_literal(NEW.unmet)),
+      HINT = 'Give one of ''cancel'' (the same as null), ''start'', ''wait''.';
+  END IF;
   RETURN NEW;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.check_task_policy() IS 'Trigger: refuse rules for missed and overlapping starts that make no sense.';
+COMMENT ON FUNCTION long_task.check_task_policy() IS 'Trigger: refuse rules for missed and overlapping starts, and for dependencies, that make no sense.';
 
 CREATE FUNCTION long_task.check_task_schedule() RETURNS trigger
     LANGUAGE plpgsql
@@ -560,7 +620,7 @@ DECLARE
 BEGIN
   FOR v_task IN
     WITH of_group AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -571,7 +631,7 @@ BEGIN
       FOR NO KEY UPDATE SKIP LOCKED
     ),
     of_worker AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin
+      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
       FROM long_task.task AS t
       WHERE t.state_id = 'AW'
         AND t.running_on IS NULL
@@ -593,6 +653,9 @@ BEGIN
       + COALESCE(octet_length(v_task.params::text), 0)
       + COALESCE(octet_length(v_task.env::text), 0)
       + COALESCE(octet_length(v_task.stdin), 0);
+    IF v_task.has_needs THEN
+      v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+    END IF;
     EXIT WHEN v_length >= v_enough;
   END LOOP;
 
@@ -790,6 +853,46 @@ $$;
 
 COMMENT ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) IS 'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
+CREATE FUNCTION long_task.cycle_path(p_task_id bigint, p_needs_task_id bigint) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_seen bigint[] := ARRAY[p_needs_task_id];
+  v_from bigint[] := ARRAY[p_task_id];
+  v_ring bigint[] := ARRAY[p_needs_task_id];
+  v_next bigint[];
+  v_by   bigint[];
+  v_path bigint[] := ARRAY[p_task_id];
+  v_at   bigint := p_task_id;
+BEGIN
+  WHILE p_task_id <> ALL (v_seen) AND cardinality(v_ring) > 0 LOOP
+    SELECT
+      COALESCE(array_agg(r.needs_task_id ORDER BY r.needs_task_id), ARRAY[]::bigint[]),
+      COALESCE(array_agg(r.task_id ORDER BY r.needs_task_id), ARRAY[]::bigint[])
+    INTO v_next, v_by
+    FROM (
+      SELECT d.needs_task_id, min(d.task_id) AS task_id
+      FROM long_task.task_dependency AS d
+      WHERE d.task_id = ANY (v_ring)
+        AND d.needs_task_id <> ALL (v_seen)
+      GROUP BY d.needs_task_id
+    ) AS r;
+    v_seen := v_seen || v_next;
+    v_from := v_from || v_by;
+    v_ring := v_next;
+  END LOOP;
+  LOOP
+    v_at := v_from[array_position(v_seen, v_at)];
+    v_path := v_at || v_path;
+    EXIT WHEN v_at = p_task_id;
+  END LOOP;
+  RETURN v_path;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cycle_path(p_task_id bigint, p_needs_task_id bigint) IS 'The shortest cycle through the dependency of one task on another.';
+
 CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) RETURNS text
     LANGUAGE sql STABLE
     RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout'::text || COALESCE((' after '::text || justify_hours(make_interval(secs => p_timeout))), ''::text)) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
@@ -970,6 +1073,49 @@ $$;
 
 COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
 
+CREATE FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_command text[] := p_command;
+  v_rest    text;
+  v_filled  text;
+  v_asked   text;
+  v_name    text;
+  v_value   text;
+BEGIN
+  FOR v_place IN 1 .. cardinality(p_command) LOOP
+    v_rest := p_command[v_place];
+    CONTINUE WHEN v_rest !~ '%RESULT:[^%]+%';
+    v_filled := '';
+    LOOP
+      v_asked := substring(v_rest FROM '%RESULT:([^%]+)%');
+      EXIT WHEN v_asked IS NULL;
+      SELECT max(r.name) INTO v_name
+      FROM jsonb_object_keys(p_results) AS r(name)
+      WHERE v_asked = r.name
+         OR starts_with(v_asked, r.name || '.');
+      v_value := CASE
+        WHEN v_asked = v_name THEN long_task.plain_text(p_results -> v_name)
+        ELSE p_results -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
+      END;
+      IF v_value IS NULL THEN
+        PERFORM long_task.refuse('LT013', format('command asks for %%RESULT:%s%%, and there is none', v_asked),
+          format('There are results of %s.',
+            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_results) AS r(name)), 'nothing')));
+      END IF;
+      v_filled := v_filled || split_part(v_rest, '%RESULT:' || v_asked || '%', 1) || v_value;
+      v_rest := substr(v_rest, strpos(v_rest, '%RESULT:' || v_asked || '%') + length(v_asked) + 9);
+    END LOOP;
+    v_command[v_place] := v_filled || v_rest;
+  END LOOP;
+  RETURN v_command;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) IS 'A command with each %RESULT:name.path% replaced by what is found there among results by name.';
+
 CREATE FUNCTION long_task.find_next_start() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1062,6 +1208,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
+  v_needed    bigint[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -1162,10 +1309,10 @@ BEGIN
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
-      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.exit_code ELSE v.exit_code END,
-      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.signal ELSE v.signal END,
+      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
       error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
-      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'DR') THEN t.output ELSE v.output END,
+      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
           long_task.parse_result(v.result)
@@ -1175,18 +1322,22 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id
+    RETURNING t.id, t.state_id, t.has_dependents
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
-    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD'))
-  INTO v_ids, v_ready
+    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
+  INTO v_ids, v_ready, v_needed
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
     PERFORM long_task.announce(t.group_id, t.worker_id)
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
+  END IF;
+  IF v_needed IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_needed);
   END IF;
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
@@ -1342,11 +1493,11 @@ DECLARE
   v_copied bigint[];
   v_starts timestamptz[];
 BEGIN
-  -- 'due' tells the triggers that a schedule writes this; it is never stored.
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
   WITH fired AS (
     UPDATE long_task.task AS t
     SET
-      queued_by = 'due',
+      queued_by = 'system',
       state_id = CASE WHEN d.queue_for IS NOT NULL THEN 'AW' ELSE t.state_id END,
       worker_id = CASE WHEN d.queue_for IS NULL THEN t.worker_id ELSE long_task.pinned_worker(t) END,
       start_after = CASE
@@ -1373,6 +1524,24 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) IS 'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
+
+CREATE FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE long_task.task_dependency AS d
+  SET met = long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+  FROM unnest(p_needs) AS n(id)
+  JOIN long_task.task AS p ON p.id = n.id
+  WHERE d.needs_task_id = p.id
+    AND d.task_id IN (SELECT i.id FROM unnest(p_tasks) AS i(id))
+    AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result);
+  PERFORM long_task.settle_tasks(p_tasks);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) IS 'Let tasks wait, go on or be cancelled as their dependencies on others have it.';
 
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -1403,6 +1572,12 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) IS 'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
+
+CREATE FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((p_state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) OR (p_running_on IS NOT NULL)) THEN NULL::boolean WHEN ((p_on <> 'end'::text) AND (p_on <> CASE p_state_id WHEN 'CS'::text THEN 'success'::text WHEN 'CF'::text THEN 'failure'::text ELSE 'cancel'::text END)) THEN false WHEN (p_condition IS NULL) THEN true ELSE COALESCE((p_result @@ p_condition), false) END;
+
+COMMENT ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) IS 'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
 CREATE FUNCTION long_task.is_time_zone(p_name text) RETURNS boolean
     LANGUAGE plpgsql STABLE STRICT
@@ -1518,6 +1693,20 @@ CREATE FUNCTION long_task.lease_state(p_lease long_task.worker_lease) RETURNS te
 
 COMMENT ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) IS 'A word for the present state of a lease; every renewal makes another one of it.';
 
+CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_task (task_id, held)
+  SELECT i.id, p_held
+  FROM unnest(p_ids) AS i(id);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) IS 'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
+
 CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1550,6 +1739,69 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
+
+CREATE FUNCTION long_task.link_tasks() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_tasks  bigint[] := ARRAY(SELECT DISTINCT w.task_id FROM written AS w ORDER BY w.task_id);
+  v_needs  bigint[] := ARRAY(SELECT DISTINCT w.needs_task_id FROM written AS w ORDER BY w.needs_task_id);
+  v_bad    record;
+  v_lowest bigint;
+BEGIN
+  IF cardinality(v_tasks) = 0 THEN
+    RETURN NULL;
+  END IF;
+  PERFORM
+  FROM long_task.task AS t
+  WHERE t.id IN (SELECT i.id FROM unnest(v_tasks || v_needs) AS i(id))
+  ORDER BY t.id
+  FOR NO KEY UPDATE;
+  SELECT i.id INTO v_bad
+  FROM unnest(v_tasks || v_needs) AS i(id)
+  WHERE NOT EXISTS (SELECT FROM long_task.task AS t WHERE t.id = i.id)
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', v_bad.id),
+      'Insert the task first, in the same transaction if it shall wait from the beginning.');
+  END IF;
+  SELECT t.id, t.state_id, t.last_state_change INTO v_bad
+  FROM long_task.task AS t
+  WHERE t.id IN (SELECT w.task_id FROM written AS w)
+    AND t.state_id IN ('AE', 'AS', 'AC')
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT003', format('task %s has been started already, it can wait for nothing', v_bad.id),
+      'Insert the task and its dependencies in one transaction, or the task as a draft (DR) first.',
+      format('state_id is %s since %s', v_bad.state_id, v_bad.last_state_change));
+  END IF;
+  -- The dependencies of a run are among its own tasks, in the order of the definition, which has no cycle.
+  v_lowest := (SELECT min(w.task_id) FROM written AS w WHERE w.run_id IS NULL);
+  IF v_lowest IS NOT NULL THEN
+    PERFORM long_task.refuse_cycle(v_lowest);
+  END IF;
+  UPDATE long_task.task AS t
+  SET
+    has_needs = t.has_needs OR i.needs,
+    has_dependents = t.has_dependents OR i.is_needed
+  FROM (
+    SELECT b.id, bool_or(b.needs) AS needs, bool_or(NOT b.needs) AS is_needed
+    FROM (
+      SELECT n.id, true AS needs FROM unnest(v_tasks) AS n(id)
+      UNION ALL
+      SELECT n.id, false FROM unnest(v_needs) AS n(id)
+    ) AS b
+    GROUP BY b.id
+  ) AS i
+  WHERE t.id = i.id
+    AND (i.needs AND NOT t.has_needs OR i.is_needed AND NOT t.has_dependents);
+  PERFORM long_task.hold_tasks(v_tasks, v_needs);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.link_tasks() IS 'Trigger: have the tasks wait that dependencies were written for, if what they need has not come.';
 
 CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text, p_watched text[] DEFAULT NULL::text[]) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text, held_lease text, whole double precision)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1715,8 +1967,10 @@ CREATE FUNCTION long_task.move_task() RETURNS trigger
     AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
-  -- Only fire_schedules writes it, and who else could is kept from the column by db/grants.sql.
-  v_by_schedule boolean := NEW.queued_by = 'due';
+  -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  v_by_system   boolean := NEW.queued_by = 'system';
+  v_verdict     text;
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
@@ -1738,8 +1992,8 @@ BEGIN
         NEW.run_queued_by := OLD.queued_by;
         NEW.run_scheduled_for := OLD.scheduled_for;
       END IF;
-      NEW.queued_by := CASE WHEN v_by_schedule THEN 'schedule' ELSE 'person' END;
-      NEW.scheduled_for := CASE WHEN v_by_schedule THEN NEW.scheduled_for END;
+      NEW.queued_by := CASE WHEN v_by_system THEN 'schedule' ELSE 'person' END;
+      NEW.scheduled_for := CASE WHEN v_by_system THEN NEW.scheduled_for END;
       NEW.base_attempt := NEW.attempt;
       NEW.started := NULL;
       NEW.finished := NULL;
@@ -1751,6 +2005,8 @@ BEGIN
       NEW.progress := NULL;
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
+    WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
+      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -1782,6 +2038,21 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
+  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+    NEW.queued_by := 'dependency';
+    IF NEW.state_id = 'CC' THEN
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
+    v_verdict := long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet);
+    IF v_verdict = 'wait' THEN
+      NEW.state_id := 'AB';
+    ELSIF v_verdict = 'cancel' THEN
+      NEW.state_id := 'CC';
+      NEW.finished := v_now;
+      NEW.error := long_task.why_unmet(NEW.id);
+    END IF;
+  END IF;
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
@@ -1809,6 +2080,46 @@ CREATE FUNCTION long_task.name_holder(p_lease long_task.worker_lease) RETURNS te
     RETURN (((((('node '::text || (p_lease).node_name) || ' (pid '::text) || (p_lease).pid) || ' on '::text) || (p_lease).host) || ')'::text);
 
 COMMENT ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) IS 'Name, process and machine of the node that holds a lease, or held it last.';
+
+CREATE FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_any    boolean := COALESCE(p_needs, 'all') = 'any';
+  v_unmet  text := COALESCE(p_unmet, 'cancel');
+  v_open   boolean;
+  v_failed boolean;
+BEGIN
+  IF v_any AND EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NOT NULL AND d.enabled AND d.met
+  ) THEN
+    RETURN 'start';
+  END IF;
+  v_open := EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NULL AND d.enabled
+    ORDER BY d.task_id DESC, d.needs_task_id DESC
+    LIMIT 1
+  );
+  IF v_open AND (v_any OR v_unmet <> 'cancel') THEN
+    RETURN 'wait';
+  END IF;
+  v_failed := EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task_id AND d.met IS NOT NULL AND d.enabled AND NOT d.met
+  );
+  RETURN CASE WHEN v_failed THEN v_unmet WHEN v_open THEN 'wait' ELSE 'start' END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) IS 'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
 CREATE FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1844,6 +2155,254 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) IS 'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
+
+CREATE SEQUENCE long_task.ready_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
+
+CREATE TABLE long_task.task (
+    id bigint NOT NULL,
+    name text,
+    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    command text[],
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    start_after timestamp with time zone,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress real,
+    result jsonb,
+    error text,
+    exit_code smallint,
+    signal smallint,
+    output text,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    finished timestamp with time zone,
+    next_start timestamp with time zone,
+    shed_period_id text,
+    shed_period_count integer,
+    shed_clone boolean DEFAULT false NOT NULL,
+    shed_parent_id bigint,
+    shed_enabled boolean DEFAULT true NOT NULL,
+    shed_anchor timestamp with time zone,
+    cron text,
+    time_zone text,
+    concurrency_key text,
+    queued_by text DEFAULT 'person'::text NOT NULL,
+    base_attempt integer DEFAULT 0 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    running_on integer,
+    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
+    missed text,
+    missed_after interval,
+    overlap text,
+    jitter interval,
+    until timestamp with time zone,
+    cron_fields long_task.cron_fields,
+    shed_waiting boolean,
+    shed_error text,
+    scheduled_for timestamp with time zone,
+    run_queued_by text,
+    run_scheduled_for timestamp with time zone,
+    needs text,
+    unmet text,
+    has_needs boolean DEFAULT false NOT NULL,
+    has_dependents boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
+    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
+
+COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
+
+COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
+
+COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
+
+COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
+
+COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
+
+COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
+
+COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
+
+COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
+
+COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
+
+COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
+
+COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
+
+COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
+
+COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
+
+COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
+
+COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
+
+COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
+
+COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
+
+COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
+
+COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
+
+COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
+
+COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
+
+COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
+
+COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
+
+COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
+
+COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
+
+COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
+
+COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
+
+COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
+
+COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
+
+COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
+
+COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
+
+COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
+
+COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
+
+COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
+
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+
+COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
+
+COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
+
+COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
+
+COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+
+COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
+
+COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
+
+COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
+
+COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
+
+COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
+
+COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
+
+COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
+
+COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
+
+COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
+
+COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
+
+COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
+
+COMMENT ON COLUMN long_task.task.needs IS 'Whether all of what it needs must have come (null) or any one is enough: all, any.';
+
+COMMENT ON COLUMN long_task.task.unmet IS 'When what it needs can no longer come: cancel it (null), start it anyway, let it wait: cancel, start, wait.';
+
+COMMENT ON COLUMN long_task.task.has_needs IS 'Whether it has rows in task_dependency. System.';
+
+COMMENT ON COLUMN long_task.task.has_dependents IS 'Whether others have rows there that name it. System.';
+
+CREATE FUNCTION long_task.order_with_results(p_task long_task.task) RETURNS json
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_limit       CONSTANT integer := 131072;
+  v_stdin_limit CONSTANT integer := 16777216;
+  v_task        long_task.task := p_task;
+  v_results     jsonb;
+  v_params      jsonb;
+  v_env         jsonb;
+  v_stdin       text;
+  v_bytes       bigint := long_task.passed_bytes(p_task.id);
+  v_error       text;
+BEGIN
+  IF v_bytes > v_stdin_limit THEN
+    v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+  END IF;
+  SELECT
+    COALESCE(jsonb_object_agg(r.name, r.value), '{}'),
+    jsonb_object_agg(r.name, r.value) FILTER (WHERE r.pass = 'params' AND r.value IS NOT NULL),
+    jsonb_object_agg(
+      'RESULT_' || upper(regexp_replace(r.name, '[^A-Za-z0-9_]', '_', 'g')), long_task.plain_text(r.value)
+    ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
+    string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
+  INTO v_results, v_params, v_env, v_stdin
+  FROM long_task.results_of_needs(p_task.id) AS r;
+
+  v_task.command := long_task.fill_in_results(p_task.command, v_results);
+  IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
+    v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
+  END IF;
+  v_task.params := COALESCE(p_task.params || v_params, v_params, p_task.params);
+  v_task.env := COALESCE(p_task.env || v_env, v_env, p_task.env);
+  v_task.stdin := COALESCE(p_task.stdin || E'\n' || v_stdin, v_stdin, p_task.stdin);
+  IF v_params IS NOT NULL AND octet_length(v_task.params::text) > v_limit THEN
+    v_error := format('params with results of %s bytes is longer than %s', octet_length(v_task.params::text), v_limit);
+  ELSIF octet_length(v_stdin) > v_stdin_limit THEN
+    v_error := format('stdin with results of %s bytes is longer than %s', octet_length(v_stdin), v_stdin_limit);
+  ELSIF v_task.command <> p_task.command AND octet_length(v_task.command::text) > v_limit THEN
+    v_error := format('command with results of %s bytes is longer than %s', octet_length(v_task.command::text), v_limit);
+  ELSIF octet_length(v_env::text) > v_limit THEN
+    v_error := format('env with results of %s bytes is longer than %s', octet_length(v_env::text), v_limit);
+  END IF;
+  IF v_error IS NOT NULL THEN
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+  END IF;
+  RETURN long_task.plain_order(v_task);
+EXCEPTION
+  WHEN SQLSTATE 'LT013' OR program_limit_exceeded THEN
+    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', SQLERRM);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.order_with_results(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
 
 CREATE FUNCTION long_task.parse_cron(p_line text) RETURNS long_task.cron_fields
     LANGUAGE plpgsql IMMUTABLE
@@ -1978,6 +2537,25 @@ $$;
 
 COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
+CREATE FUNCTION long_task.passed_bytes(p_task_id bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+  RETURN (
+    SELECT COALESCE(sum(COALESCE(octet_length(p.result::text), octet_length(p.output))), 0)
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+      AND d.pass IS NOT NULL
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.passed_bytes(p_task_id bigint) IS 'Bytes of the results that are passed to a task by those it needs.';
+
 CREATE FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1985,7 +2563,7 @@ CREATE FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) RETURN
 BEGIN
   UPDATE long_task.task AS t
   SET
-    queued_by = 'due',
+    queued_by = 'system',
     shed_enabled = false,
     shed_error = p_reason
   WHERE t.id = p_task_id;
@@ -1999,190 +2577,23 @@ $$;
 
 COMMENT ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) IS 'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-CREATE SEQUENCE long_task.ready_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE long_task.ready_seq IS 'Place in the queue: taken each time a task becomes ready.';
-
-CREATE TABLE long_task.task (
-    id bigint NOT NULL,
-    name text,
-    state_id text DEFAULT 'DR'::text CONSTRAINT task_state_id_not_null1 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    group_id integer DEFAULT 0 NOT NULL,
-    worker_id integer,
-    command text[],
-    params jsonb,
-    env jsonb,
-    stdin text,
-    cwd text,
-    start_after timestamp with time zone,
-    timeout interval,
-    kill_grace interval,
-    max_attempts integer DEFAULT 1 NOT NULL,
-    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    progress real,
-    result jsonb,
-    error text,
-    exit_code smallint,
-    signal smallint,
-    output text,
-    owner text DEFAULT SESSION_USER NOT NULL,
-    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    last_state_change timestamp with time zone DEFAULT long_task.clock() NOT NULL,
-    started timestamp with time zone,
-    finished timestamp with time zone,
-    next_start timestamp with time zone,
-    shed_period_id text,
-    shed_period_count integer,
-    shed_clone boolean DEFAULT false NOT NULL,
-    shed_parent_id bigint,
-    shed_enabled boolean DEFAULT true NOT NULL,
-    shed_anchor timestamp with time zone,
-    cron text,
-    time_zone text,
-    concurrency_key text,
-    queued_by text DEFAULT 'person'::text NOT NULL,
-    base_attempt integer DEFAULT 0 NOT NULL,
-    pinned boolean DEFAULT false NOT NULL,
-    running_on integer,
-    ready_seq bigint DEFAULT nextval('long_task.ready_seq'::regclass) NOT NULL,
-    missed text,
-    missed_after interval,
-    overlap text,
-    jitter interval,
-    until timestamp with time zone,
-    cron_fields long_task.cron_fields,
-    shed_waiting boolean,
-    shed_error text,
-    scheduled_for timestamp with time zone,
-    run_queued_by text,
-    run_scheduled_for timestamp with time zone,
-    CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
-    CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
-
-COMMENT ON COLUMN long_task.task.id IS 'Name of the task in every other place.';
-
-COMMENT ON COLUMN long_task.task.name IS 'For people; nothing depends on it.';
-
-COMMENT ON COLUMN long_task.task.state_id IS 'See long_task.task_state. People write DR, AW, AS, AC; the task itself may write CS or CF while it runs.';
-
-COMMENT ON COLUMN long_task.task.priority IS 'Smaller is sooner; among equals the one that became ready first.';
-
-COMMENT ON COLUMN long_task.task.group_id IS 'The workers of this group run it. Any number; nothing has to be registered.';
-
-COMMENT ON COLUMN long_task.task.worker_id IS 'While it waits: only this worker may run it; null: any of the group. Afterwards: the worker that ran it.';
-
-COMMENT ON COLUMN long_task.task.command IS 'Program and arguments; no shell. An element %TASK becomes the task''s id.';
-
-COMMENT ON COLUMN long_task.task.params IS 'Reaches the process as JSON in PG_TASKS_PARAMS.';
-
-COMMENT ON COLUMN long_task.task.env IS 'Object of strings, added to the environment of the process.';
-
-COMMENT ON COLUMN long_task.task.stdin IS 'What the process reads on its standard input; null: nothing.';
-
-COMMENT ON COLUMN long_task.task.cwd IS 'Working directory; a relative one is taken from the root the node was configured with.';
-
-COMMENT ON COLUMN long_task.task.start_after IS 'Not to be started before this time.';
-
-COMMENT ON COLUMN long_task.task.timeout IS 'An attempt that runs longer is killed and counts as failed; null: no limit.';
-
-COMMENT ON COLUMN long_task.task.kill_grace IS 'From SIGTERM to SIGKILL; null: the node''s setting (10 seconds unless configured).';
-
-COMMENT ON COLUMN long_task.task.max_attempts IS 'Failed attempts are repeated until there were this many since the task was queued.';
-
-COMMENT ON COLUMN long_task.task.retry_delay IS 'Wait before the second attempt; doubled for each further one, to at most a day.';
-
-COMMENT ON COLUMN long_task.task.attempt IS 'Number of the latest attempt over the life of the row. Only grows: a fencing token.';
-
-COMMENT ON COLUMN long_task.task.progress IS 'From 0 to 1, written by the task itself.';
-
-COMMENT ON COLUMN long_task.task.result IS 'JSON that the process wrote to the file named in PG_TASKS_RESULT.';
-
-COMMENT ON COLUMN long_task.task.error IS 'Why the latest attempt ended badly.';
-
-COMMENT ON COLUMN long_task.task.exit_code IS 'Exit code of the latest attempt, 0 to 255; null if a signal ended it or it never started.';
-
-COMMENT ON COLUMN long_task.task.signal IS 'Signal that ended the latest attempt; null if it exited.';
-
-COMMENT ON COLUMN long_task.task.output IS 'End of what the latest attempt wrote to stdout and stderr.';
-
-COMMENT ON COLUMN long_task.task.owner IS 'Database user that inserted the row.';
-
-COMMENT ON COLUMN long_task.task.created IS 'When the row was inserted.';
-
-COMMENT ON COLUMN long_task.task.last_state_change IS 'When state_id got its present value.';
-
-COMMENT ON COLUMN long_task.task.started IS 'When the latest attempt was claimed.';
-
-COMMENT ON COLUMN long_task.task.finished IS 'When the latest attempt ended.';
-
-COMMENT ON COLUMN long_task.task.next_start IS 'Schedule: the task is queued at this time if it has ended by then. By cron it is found by the system.';
-
-COMMENT ON COLUMN long_task.task.shed_period_id IS 'Schedule: unit of the interval, SEC MIN HOU DAY WEE MON; null: next_start is the only start, or cron says more.';
-
-COMMENT ON COLUMN long_task.task.shed_period_count IS 'Schedule: number of units from one start to the next; null counts as 1.';
-
-COMMENT ON COLUMN long_task.task.shed_clone IS 'Schedule: each start is a row of its own, this row is their template.';
-
-COMMENT ON COLUMN long_task.task.shed_parent_id IS 'Schedule: the template this row was cloned from.';
-
-COMMENT ON COLUMN long_task.task.shed_enabled IS 'Schedule: false pauses it.';
-
-COMMENT ON COLUMN long_task.task.shed_anchor IS 'Schedule: the next_start that was last written by hand; intervals are counted from it. System.';
-
-COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, month, day of week, or @hourly to @yearly; instead of a period.';
-
-COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
-
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
-
-COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
-
-COMMENT ON COLUMN long_task.task.base_attempt IS 'Value of attempt when the task was last queued: retries are counted from here. System.';
-
-COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a person, and not by the claim of the latest attempt. System.';
-
-COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
-
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
-
-COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
-
-COMMENT ON COLUMN long_task.task.missed_after IS 'Schedule: a start that is later than this is given up; null: with skip a minute, else never.';
-
-COMMENT ON COLUMN long_task.task.overlap IS 'Schedule: a start at which the task is still active: skip (null), clone, queue one.';
-
-COMMENT ON COLUMN long_task.task.jitter IS 'Schedule: each start is delayed by a random time of up to so much.';
-
-COMMENT ON COLUMN long_task.task.until IS 'Schedule: no start after this time.';
-
-COMMENT ON COLUMN long_task.task.cron_fields IS 'Schedule: the cron line, parsed. System.';
-
-COMMENT ON COLUMN long_task.task.shed_waiting IS 'Schedule: true if next_start has come and waits for the task to end. System.';
-
-COMMENT ON COLUMN long_task.task.shed_error IS 'Schedule: why the system has paused it. System.';
-
-COMMENT ON COLUMN long_task.task.scheduled_for IS 'Time of the schedule for which it was queued last; null: it was not queued by a schedule. System.';
-
-COMMENT ON COLUMN long_task.task.run_queued_by IS 'queued_by of the attempt whose process still runs, if the task is queued again already. System.';
-
-COMMENT ON COLUMN long_task.task.run_scheduled_for IS 'scheduled_for of that attempt. System.';
-
 CREATE FUNCTION long_task.pinned_worker(p_task long_task.task) RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((p_task).pinned OR ((p_task).attempt = 0)) THEN (p_task).worker_id ELSE NULL::integer END;
 
 COMMENT ON FUNCTION long_task.pinned_worker(p_task long_task.task) IS 'The worker that a person has given a task to; null: any of its group.';
+
+CREATE FUNCTION long_task.plain_order(p_task long_task.task) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
+
+COMMENT ON FUNCTION long_task.plain_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
+
+CREATE FUNCTION long_task.plain_text(p_value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (p_value #>> '{}'::text[]);
+
+COMMENT ON FUNCTION long_task.plain_text(p_value jsonb) IS 'A string without its quotes, anything else as JSON; null for null.';
 
 CREATE FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -2315,6 +2726,56 @@ $$;
 
 COMMENT ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) IS 'Raise an error with a code of class LT, a message, a hint and a detail.';
 
+CREATE FUNCTION long_task.refuse_cycle(p_lowest bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lock   CONSTANT bigint := hashtextextended('long_task.task_dependency', 0);
+  v_newest bigint; -- highest id to which an upward dependency leads
+  v_edge   record;
+  v_path   bigint[];
+BEGIN
+  v_newest := (SELECT max(d.needs_task_id) FROM long_task.task_dependency AS d WHERE d.task_id < d.needs_task_id);
+  IF (v_newest >= p_lowest) IS NOT TRUE THEN
+    PERFORM pg_advisory_xact_lock_shared(v_lock);
+    -- Once more: what was committed during the wait counts.
+    v_newest := (SELECT max(d.needs_task_id) FROM long_task.task_dependency AS d WHERE d.task_id < d.needs_task_id);
+    IF (v_newest >= p_lowest) IS NOT TRUE THEN
+      RETURN;
+    END IF;
+  END IF;
+  PERFORM pg_advisory_xact_lock(v_lock);
+  FOR v_edge IN
+    SELECT d.task_id, d.needs_task_id
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id < d.needs_task_id
+      AND d.needs_task_id >= p_lowest
+      AND EXISTS (SELECT FROM long_task.task_dependency AS n WHERE n.task_id = d.needs_task_id)
+      AND EXISTS (SELECT FROM long_task.task_dependency AS n WHERE n.needs_task_id = d.task_id)
+  LOOP
+    WITH RECURSIVE needed(id) AS (
+      VALUES (v_edge.needs_task_id)
+      UNION
+      SELECT d.needs_task_id
+      FROM needed AS n
+      JOIN long_task.task_dependency AS d ON d.task_id = n.id
+    )
+    SELECT long_task.cycle_path(v_edge.task_id, v_edge.needs_task_id) INTO v_path
+    FROM needed AS n
+    WHERE n.id = v_edge.task_id;
+    IF FOUND THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'LT012',
+        MESSAGE = format('task %s would wait for itself: %s', v_path[1], array_to_string(v_path, ' needs ')),
+        HINT = 'Leave out one of these dependencies.';
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.refuse_cycle(p_lowest bigint) IS 'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
+
 CREATE FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2377,6 +2838,27 @@ $$;
 
 COMMENT ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
+CREATE FUNCTION long_task.relink_task() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+  ELSE
+    PERFORM
+    FROM long_task.task AS t
+    WHERE t.id IN (NEW.task_id, NEW.needs_task_id)
+    ORDER BY t.id
+    FOR NO KEY UPDATE;
+    PERFORM long_task.hold_tasks(ARRAY[NEW.task_id], ARRAY[NEW.needs_task_id]);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.relink_task() IS 'Trigger: have the task wait or go on whose dependency was changed or deleted.';
+
 CREATE FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2399,6 +2881,40 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) IS 'For nodes: renew the lease over a new connection, and refuse what earlier connections left behind.';
+
+CREATE FUNCTION long_task.results_of_needs(p_task_id bigint) RETURNS TABLE(name text, pass text, value jsonb, texts text[])
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+  RETURN QUERY
+  SELECT
+    n.name,
+    max(n.pass),
+    CASE
+      WHEN count(*) > 1 OR bool_or(n.gather) THEN jsonb_agg(n.value ORDER BY n.id)
+      ELSE (array_agg(n.value))[1]
+    END,
+    array_agg(long_task.plain_text(n.value) ORDER BY n.id)
+  FROM (
+    SELECT
+      p.id,
+      COALESCE(d.name, p.name, p.id::text) AS name,
+      d.pass,
+      d.gather,
+      COALESCE(p.result, to_jsonb(p.output)) AS value
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+  ) AS n
+  GROUP BY n.name
+  ORDER BY n.name;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.results_of_needs(p_task_id bigint) IS 'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
 CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -2647,11 +3163,196 @@ $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
+CREATE FUNCTION long_task.settle_changed_task() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_dependents bigint[];
+BEGIN
+  CASE TG_OP
+    WHEN 'UPDATE' THEN
+      PERFORM long_task.settle_tasks(ARRAY[NEW.id]);
+    WHEN 'DELETE' THEN
+      DELETE FROM long_task.task_dependency AS d
+      WHERE d.task_id = OLD.id;
+      -- Whoever deletes what others wait for, has cancelled it.
+      WITH written AS (
+        UPDATE long_task.task_dependency AS d
+        SET met = long_task.is_met(d."on", d.condition, 'CC', NULL, NULL)
+        WHERE d.needs_task_id = OLD.id
+          AND d.met IS NULL
+        RETURNING d.task_id
+      )
+      SELECT array_agg(w.task_id) INTO v_dependents
+      FROM written AS w;
+      IF v_dependents IS NOT NULL THEN
+        PERFORM long_task.settle_tasks(v_dependents);
+      END IF;
+    ELSE
+      TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+  END CASE;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_changed_task() IS 'Trigger: let tasks go on that waited for one that was ended, queued again or deleted by hand or by a schedule.';
+
+CREATE FUNCTION long_task.settle_left(p_limit integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_pause CONSTANT double precision := 0.2;
+  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_ids   bigint[];
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  WITH taken AS (
+    DELETE FROM long_task.unsettled_task AS u
+    USING (
+      SELECT f.id
+      FROM long_task.unsettled_task AS f
+      ORDER BY f.id
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS first
+    WHERE u.id = first.id
+    RETURNING u.task_id
+  )
+  SELECT array_agg(DISTINCT t.task_id) INTO v_ids
+  FROM taken AS t;
+  IF v_ids IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_ids);
+  END IF;
+  -- What is there since before can be taken at once; what has just been left again is held by somebody.
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_task AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_left(p_limit integer) IS 'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
+
+CREATE FUNCTION long_task.settle_tasks(p_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_batch   CONSTANT integer := 1000;
+  v_rounds  CONSTANT integer := 20;
+  v_ids     bigint[] := p_ids;
+  v_met     bigint[];
+  v_written integer;
+  v_locked  bigint[];
+  v_ended   bigint[];
+  v_left    bigint[];
+BEGIN
+  FOR v_round IN 1 .. v_rounds LOOP
+    WITH edge AS MATERIALIZED (
+      SELECT d.task_id, d.needs_task_id, long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result) AS met
+      FROM long_task.task AS p
+      JOIN long_task.task_dependency AS d ON d.needs_task_id = p.id
+      WHERE p.id = ANY (v_ids)
+        AND p.has_dependents
+        AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+      LIMIT v_batch
+      FOR NO KEY UPDATE OF d SKIP LOCKED
+    ),
+    written AS (
+      UPDATE long_task.task_dependency AS d
+      SET met = e.met
+      FROM edge AS e
+      WHERE d.task_id = e.task_id
+        AND d.needs_task_id = e.needs_task_id
+      RETURNING d.task_id
+    )
+    SELECT array_agg(DISTINCT w.task_id), count(*) INTO v_met, v_written
+    FROM written AS w;
+    v_left := ARRAY(
+      SELECT p.id
+      FROM long_task.task AS p
+      WHERE p.id = ANY (v_ids)
+        AND p.has_dependents
+        AND EXISTS (
+          SELECT
+          FROM long_task.task_dependency AS d
+          WHERE d.needs_task_id = p.id
+            AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+        )
+    );
+    PERFORM long_task.leave_unsettled(v_left, v_written < v_batch) WHERE cardinality(v_left) > 0;
+
+    v_met := v_met || v_ids;
+    v_locked := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_met)
+        AND t.has_needs
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    v_left := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_met)
+        AND t.has_needs
+        AND t.id <> ALL (v_locked)
+    );
+    PERFORM long_task.leave_unsettled(v_left, true) WHERE cardinality(v_left) > 0;
+    WITH moved AS (
+      -- 'system' tells the triggers that a procedure writes this; it is never stored.
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'system',
+        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END
+      FROM (
+        SELECT
+          s.id,
+          long_task.needs_verdict(s.id, s.needs, s.unmet) AS verdict
+        FROM long_task.task AS s
+        WHERE s.id = ANY (v_locked)
+          AND s.state_id IN ('AB', 'AW', 'AD')
+        ORDER BY s.id
+      ) AS w
+      WHERE t.id = w.id
+        AND w.verdict <> CASE t.state_id WHEN 'AB' THEN 'wait' ELSE 'start' END
+      RETURNING t.id, t.state_id, t.has_dependents
+    )
+    SELECT array_agg(m.id) INTO v_ended
+    FROM moved AS m
+    WHERE m.state_id = 'CC'
+      AND m.has_dependents;
+
+    v_ids := v_ended;
+    EXIT WHEN v_ids IS NULL;
+  END LOOP;
+  IF v_ids IS NOT NULL THEN
+    PERFORM long_task.leave_unsettled(v_ids, false);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_tasks(p_ids bigint[]) IS 'Let tasks go on that waited for these, or for dependencies of these that have changed.';
+
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
-    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
+    RETURN CASE WHEN (p_task).has_needs THEN long_task.order_with_results(p_task) ELSE long_task.plain_order(p_task) END;
 
-COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in; durations in seconds, scheduled_for in UTC.';
+COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
 
 CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2703,7 +3404,7 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := long_task.fire_schedules(v_due);
+  v_wake_in := LEAST(long_task.settle_left(v_batch), long_task.fire_schedules(v_due));
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -2835,6 +3536,37 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.why(p_task_id bigint) IS 'One sentence: why is this task not running? SELECT long_task.why(7)';
+
+CREATE FUNCTION long_task.why_unmet(p_task_id bigint) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN (
+    SELECT format('needs %s of task %s%s, which %s%s',
+      d."on", d.needs_task_id, ' (' || p.name || ')',
+      CASE COALESCE(p.state_id, '')
+        WHEN 'CS' THEN 'completed'
+        WHEN 'CF' THEN 'failed'
+        WHEN 'CC' THEN 'was cancelled'
+        WHEN '' THEN 'was deleted'
+        ELSE 'has ended otherwise'
+      END,
+      CASE WHEN d.condition IS NOT NULL AND p.state_id IS NOT NULL
+        AND long_task.is_met(d."on", NULL, p.state_id, NULL, NULL) THEN ' without ' || d.condition
+      END)
+    FROM long_task.task_dependency AS d
+    LEFT JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = p_task_id
+      AND d.enabled
+      AND NOT d.met
+    ORDER BY d.needs_task_id
+    LIMIT 1
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_unmet(p_task_id bigint) IS 'The first dependency of a task that has not come as it was needed, in words.';
 
 CREATE FUNCTION long_task.why_waiting(p_task long_task.task) RETURNS text
     LANGUAGE plpgsql
@@ -3260,6 +3992,41 @@ COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
+CREATE TABLE long_task.task_dependency (
+    task_id bigint NOT NULL,
+    needs_task_id bigint NOT NULL,
+    "on" text DEFAULT 'success'::text NOT NULL,
+    condition jsonpath,
+    enabled boolean DEFAULT true NOT NULL,
+    pass text,
+    name text,
+    gather boolean DEFAULT false NOT NULL,
+    met boolean,
+    run_id bigint
+);
+
+COMMENT ON TABLE long_task.task_dependency IS 'A row lets a task wait for the end of another. Any task that waits may be given one, until it is started.';
+
+COMMENT ON COLUMN long_task.task_dependency.task_id IS 'The task that waits.';
+
+COMMENT ON COLUMN long_task.task_dependency.needs_task_id IS 'The task whose end it waits for.';
+
+COMMENT ON COLUMN long_task.task_dependency."on" IS 'Which end is needed: success, failure, cancel, or end, which is any of them.';
+
+COMMENT ON COLUMN long_task.task_dependency.condition IS 'Predicate over the result, such as $.rows > 0, that has to hold too.';
+
+COMMENT ON COLUMN long_task.task_dependency.enabled IS 'False: as if the row were not there.';
+
+COMMENT ON COLUMN long_task.task_dependency.pass IS 'How the result, or without one the output, reaches the task: params, env, stdin; null: not by itself.';
+
+COMMENT ON COLUMN long_task.task_dependency.name IS 'Under what name it is passed; null: the name of the task that is needed, or its id.';
+
+COMMENT ON COLUMN long_task.task_dependency.gather IS 'Several results that are passed under one name are an array; true: one alone, too.';
+
+COMMENT ON COLUMN long_task.task_dependency.met IS 'Whether that end has come; null: it is still open. System.';
+
+COMMENT ON COLUMN long_task.task_dependency.run_id IS 'Run of the workflow that it was made for; null: written by a person. System.';
+
 ALTER TABLE long_task.task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.task_id_seq
     START WITH 1
@@ -3285,6 +4052,29 @@ COMMENT ON COLUMN long_task.task_state.name IS 'One word for people.';
 COMMENT ON COLUMN long_task.task_state.set_by IS 'Who brings a task into this state.';
 
 COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
+
+CREATE TABLE long_task.unsettled_task (
+    id bigint NOT NULL,
+    task_id bigint NOT NULL,
+    held boolean NOT NULL
+);
+
+COMMENT ON TABLE long_task.unsettled_task IS 'Tasks to be looked at once more, with those that wait for them. System.';
+
+COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
+
+COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
+
+COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+
+ALTER TABLE long_task.unsettled_task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.unsettled_task_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE VIEW long_task.waiting AS
  SELECT id,
@@ -3585,6 +4375,9 @@ COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it
 ALTER TABLE ONLY long_task.deleted_attempt
     ADD CONSTRAINT deleted_attempt_pkey PRIMARY KEY (worker_id, task_id);
 
+ALTER TABLE ONLY long_task.task_dependency
+    ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, needs_task_id);
+
 ALTER TABLE ONLY long_task.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 
@@ -3593,6 +4386,9 @@ ALTER TABLE ONLY long_task.task_run
 
 ALTER TABLE ONLY long_task.task_state
     ADD CONSTRAINT task_state_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY long_task.unsettled_task
+    ADD CONSTRAINT unsettled_task_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY long_task.worker_event
     ADD CONSTRAINT worker_event_pkey PRIMARY KEY (id);
@@ -3614,6 +4410,14 @@ CREATE INDEX task_delayed ON long_task.task USING btree (group_id, start_after) 
 
 CREATE INDEX task_delayed_pinned ON long_task.task USING btree (worker_id, start_after) WHERE ((state_id = 'AD'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
 
+CREATE INDEX task_dependency_decided ON long_task.task_dependency USING btree (task_id, met) WHERE ((met IS NOT NULL) AND enabled);
+
+CREATE INDEX task_dependency_needs ON long_task.task_dependency USING btree (needs_task_id);
+
+CREATE INDEX task_dependency_open ON long_task.task_dependency USING btree (task_id, needs_task_id) WHERE ((met IS NULL) AND enabled);
+
+CREATE INDEX task_dependency_upward ON long_task.task_dependency USING btree (needs_task_id) WHERE (task_id < needs_task_id);
+
 CREATE INDEX task_failed ON long_task.task USING btree (finished) WHERE (state_id = 'CF'::text);
 
 CREATE INDEX task_ready ON long_task.task USING btree (group_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
@@ -3634,19 +4438,21 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_input();
+CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task_input();
 
-CREATE TRIGGER check_changed_task_policy BEFORE UPDATE OF missed, missed_after, overlap, jitter, shed_clone ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_policy();
+CREATE TRIGGER check_changed_task_policy BEFORE UPDATE OF missed, missed_after, overlap, jitter, shed_clone, needs, unmet ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task_policy();
 
-CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.check_task_schedule();
+CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task_schedule();
+
+CREATE TRIGGER check_dependency BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.check_dependency();
 
 CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (((new.state_id <> 'DR'::text) OR new.shed_clone) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task_input();
 
-CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
+CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL) OR (new.needs IS NOT NULL) OR (new.unmet IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
 
 CREATE TRIGGER check_task_schedule BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_schedule();
 
@@ -3654,7 +4460,7 @@ CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((n
 
 CREATE TRIGGER find_first_start BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.find_next_start();
 
-CREATE TRIGGER find_next_start BEFORE UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, missed_after, overlap, until ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'due'::text))) EXECUTE FUNCTION long_task.find_next_start();
+CREATE TRIGGER find_next_start BEFORE UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, missed_after, overlap, until ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.find_next_start();
 
 CREATE TRIGGER keep_deleted_attempt AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.running_on IS NOT NULL)) EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
@@ -3662,7 +4468,21 @@ CREATE TRIGGER keep_ids_unique AFTER TRUNCATE ON long_task.task FOR EACH STATEME
 
 CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
+CREATE TRIGGER link_tasks AFTER INSERT ON long_task.task_dependency REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION long_task.link_tasks();
+
 CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id)))) EXECUTE FUNCTION long_task.move_task();
+
+CREATE TRIGGER relink_task AFTER UPDATE OF "on", condition, enabled ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
+
+CREATE TRIGGER settle_changed_task AFTER UPDATE ON long_task.task FOR EACH ROW WHEN ((new.has_dependents AND (NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.state_id <> old.state_id) AND ((new.state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) OR (old.state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))) AND ((new.queued_by <> 'dependency'::text) OR (old.queued_by = 'dependency'::text)))) EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER settle_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.has_needs OR old.has_dependents)) EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER settle_task_of_other_needs AFTER UPDATE OF needs, unmet ON long_task.task FOR EACH ROW WHEN (new.has_needs) EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER settle_truncated_tasks BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER unlink_task AFTER DELETE ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
 
 GRANT USAGE ON SCHEMA long_task TO long_task_reader;
 GRANT USAGE ON SCHEMA long_task TO long_task_user;
@@ -3683,6 +4503,8 @@ REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLI
 REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_dependency() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_task() FROM PUBLIC;
 
@@ -3710,6 +4532,8 @@ REVOKE ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields,
 GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_time_zone text, p_after timestamp with time zone) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.cycle_path(p_task_id bigint, p_needs_task_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
@@ -3721,6 +4545,8 @@ REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_rep
 
 REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
@@ -3729,7 +4555,13 @@ REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
@@ -3745,8 +4577,12 @@ REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) F
 
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.link_tasks() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
@@ -3759,6 +4595,10 @@ REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_user;
@@ -3766,18 +4606,6 @@ GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, 
 REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_reader;
-GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
-
-REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -3848,7 +4676,31 @@ GRANT INSERT(jitter),UPDATE(jitter) ON TABLE long_task.task TO long_task_user;
 
 GRANT INSERT(until),UPDATE(until) ON TABLE long_task.task TO long_task_user;
 
+GRANT INSERT(needs),UPDATE(needs) ON TABLE long_task.task TO long_task_user;
+
+GRANT INSERT(unmet),UPDATE(unmet) ON TABLE long_task.task TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.order_with_results(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron(p_line text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_items text[], p_low integer, p_high integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.passed_bytes(p_task_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.pinned_worker(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.plain_order(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
@@ -3864,10 +4716,16 @@ REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.refuse_cycle(p_lowest bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.relink_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.results_of_needs(p_task_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
@@ -3899,6 +4757,12 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.settle_left(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.settle_tasks(p_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
@@ -3911,6 +4775,10 @@ GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time z
 REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_reader;
@@ -3932,6 +4800,25 @@ GRANT SELECT ON TABLE long_task.running TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.scheduled TO long_task_reader;
 GRANT SELECT ON TABLE long_task.scheduled TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task_dependency TO long_task_reader;
+GRANT SELECT,DELETE ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(task_id) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(needs_task_id) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT("on"),UPDATE("on") ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(condition),UPDATE(condition) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(enabled),UPDATE(enabled) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(pass),UPDATE(pass) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT INSERT(gather),UPDATE(gather) ON TABLE long_task.task_dependency TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task_state TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_state TO long_task_user;

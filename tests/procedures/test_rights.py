@@ -9,12 +9,14 @@ DENIED = "42501"
 READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
     "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
+    "task_dependency",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
     "cwd", "start_after", "timeout", "kill_grace", "max_attempts", "retry_delay", "next_start",
     "shed_period_id", "shed_period_count", "shed_clone", "shed_parent_id", "shed_enabled", "cron",
     "time_zone", "missed", "missed_after", "overlap", "jitter", "until", "concurrency_key",
+    "needs", "unmet",
 }  # fmt: skip
 WRITTEN_BY_TASKS = {"progress", "result", "error"}
 CALLABLE = {
@@ -22,7 +24,7 @@ CALLABLE = {
         "clock", "schema_version", "why", "why_waiting", "refuse", "schedule_preview",
         "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
         "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
-        "wall_clock_time", "is_time_zone",
+        "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip
@@ -64,7 +66,11 @@ def test_a_role_reads_what_it_is_granted_and_nothing_else(sql: Sql, role: str) -
 def test_a_role_writes_whole_rows_of_what_it_is_granted_and_of_nothing_else(
     sql: Sql, role: str, privilege: str
 ) -> None:
-    granted = {"INSERT": {"worker"}, "UPDATE": {"worker"}, "DELETE": {"worker", "task"}}
+    granted = {
+        "INSERT": {"worker"},
+        "UPDATE": {"worker"},
+        "DELETE": {"worker", "task", "task_dependency"},
+    }
     expected = granted.get(privilege, set()) if role == USER else set()
     assert _relations(sql, privilege) == expected
 

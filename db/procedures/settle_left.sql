@@ -1,0 +1,54 @@
+-- settle_left: work off what settle_tasks had to leave.
+--
+-- Called by  sync
+-- Locks      rows of unsettled_task FOR UPDATE SKIP LOCKED, then as settle_tasks
+-- Raises     nothing
+--
+-- Returns the seconds until there is something to work off again; null: nothing is left.
+CREATE OR REPLACE FUNCTION long_task.settle_left(p_limit integer)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_pause CONSTANT double precision := 0.2;
+  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_ids   bigint[];
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  WITH taken AS (
+    DELETE FROM long_task.unsettled_task AS u
+    USING (
+      SELECT f.id
+      FROM long_task.unsettled_task AS f
+      ORDER BY f.id
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS first
+    WHERE u.id = first.id
+    RETURNING u.task_id
+  )
+  SELECT array_agg(DISTINCT t.task_id) INTO v_ids
+  FROM taken AS t;
+  IF v_ids IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_ids);
+  END IF;
+  -- What is there since before can be taken at once; what has just been left again is held by somebody.
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_task AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_left(integer) IS
+  'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
