@@ -40,6 +40,8 @@ GRANT SELECT ON
   long_task.task_state,
   long_task.task_run,
   long_task.task_dependency,
+  long_task.concurrency_limit,
+  long_task.group_limit,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -91,6 +93,7 @@ GRANT INSERT (
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
   UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.concurrency_limit, long_task.group_limit TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION

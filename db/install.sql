@@ -775,6 +775,70 @@ COMMENT ON COLUMN long_task.task.has_dependents IS 'Whether others have rows the
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0008_dependency', 'pg_tasks', 'changelog.xml', NOW(), 14, '9:30839bb10b43adf3abb7ed79e486d4eb', 'sqlFile path=changes/0008_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::changes/0009_concurrency::pg_tasks
+
+-- Limits of concurrency: how many tasks with a key, or of a group, run at once.
+--
+-- What counts is running_on and nothing else: a limit cannot leak, whatever dies. A task whose key has no room is
+-- put aside (wants_key) by the claim that finds it, so that no later claim has to pass it by, and comes back to the
+-- queue when there is room.
+
+CREATE TABLE long_task.concurrency_limit (
+  concurrency_key text    NOT NULL,
+  max_running     integer NOT NULL,
+  CONSTRAINT concurrency_limit_pkey PRIMARY KEY (concurrency_key),
+  CONSTRAINT concurrency_limit_is_a_number CHECK (max_running >= 0)
+);
+CREATE TABLE long_task.group_limit (
+  group_id    integer NOT NULL,
+  max_running integer NOT NULL,
+  CONSTRAINT group_limit_pkey PRIMARY KEY (group_id),
+  CONSTRAINT group_limit_is_a_number CHECK (max_running >= 0)
+);
+
+-- Keys whose waiting tasks were not seen to: somebody held a row, or another node was about to.
+CREATE TABLE long_task.unsettled_key (
+  id              bigint  GENERATED ALWAYS AS IDENTITY,
+  concurrency_key text    NOT NULL,
+  held            boolean NOT NULL,
+  CONSTRAINT unsettled_key_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE long_task.task
+  ADD COLUMN wants_key boolean NOT NULL DEFAULT false;
+ALTER TABLE long_task.deleted_attempt
+  ADD COLUMN concurrency_key text;
+
+-- Who has a key; who waits for it, by those who may run it.
+CREATE INDEX task_key_held
+  ON long_task.task (concurrency_key)
+  WHERE concurrency_key IS NOT NULL AND running_on IS NOT NULL;
+CREATE INDEX task_key_wanted
+  ON long_task.task (concurrency_key, group_id, priority, ready_seq)
+  WHERE wants_key AND worker_id IS NULL;
+CREATE INDEX task_key_wanted_pinned
+  ON long_task.task (concurrency_key, worker_id, priority, ready_seq)
+  WHERE wants_key AND worker_id IS NOT NULL;
+
+COMMENT ON TABLE long_task.concurrency_limit IS
+  'How many tasks with a concurrency_key run at once. A key without a row here: one.';
+COMMENT ON COLUMN long_task.concurrency_limit.concurrency_key IS 'Any text.';
+COMMENT ON COLUMN long_task.concurrency_limit.max_running IS 'At most so many; 0: none.';
+COMMENT ON TABLE long_task.group_limit IS
+  'How many tasks of a group run at once, on all its workers. A group without a row here: as many as there are slots.';
+COMMENT ON COLUMN long_task.group_limit.group_id IS 'The group.';
+COMMENT ON COLUMN long_task.group_limit.max_running IS 'At most so many; 0: none.';
+COMMENT ON TABLE long_task.unsettled_key IS
+  'Keys whose waiting tasks are to be looked at once more. System.';
+COMMENT ON COLUMN long_task.unsettled_key.id IS 'Order of arrival.';
+COMMENT ON COLUMN long_task.unsettled_key.concurrency_key IS 'The key.';
+COMMENT ON COLUMN long_task.unsettled_key.held IS 'Whether somebody held a row, or was looking at the key himself.';
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'At most so many tasks with this key run at once as concurrency_limit says, or one; null: no limit.';
+COMMENT ON COLUMN long_task.task.wants_key IS 'Whether it waits for others with its concurrency_key to end. System.';
+COMMENT ON COLUMN long_task.deleted_attempt.concurrency_key IS 'The key that it has until its process is gone.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0009_concurrency', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:f6c9b573d8015b866849920a1750b147', 'sqlFile path=changes/0009_concurrency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
 -- plain_order: what a node has to know to start the attempt that a row is in, as the row has it.
@@ -812,7 +876,7 @@ RETURN json_build_object(
 COMMENT ON FUNCTION long_task.plain_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:ff124bda937088436272c731444322fa', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:ff124bda937088436272c731444322fa', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/order_with_results::pg_tasks
 
@@ -883,7 +947,7 @@ $$;
 COMMENT ON FUNCTION long_task.order_with_results(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:abc251582f52b463a6a66e86045b0168', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:abc251582f52b463a6a66e86045b0168', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -907,7 +971,247 @@ END;
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/finish_deleted_attempts::pg_tasks
+
+-- finish_deleted_attempts: write down how those attempts of a worker ended whose tasks were deleted meanwhile.
+--
+-- Called by  finish_attempts, with all reports it was given; those of rows that are there find nothing here.
+-- Locks      rows of deleted_attempt of that worker, which nobody else writes
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.finish_deleted_attempts(
+  p_worker_id integer,
+  p_node_name text,
+  p_reports   json
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_now    timestamptz := long_task.clock();
+  v_keys   text[];
+  v_groups integer[];
+BEGIN
+  WITH gone AS (
+    DELETE FROM long_task.deleted_attempt AS d
+    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    WHERE d.worker_id = p_worker_id
+      AND d.task_id = r.task_id
+      AND d.attempt = r.attempt
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for, d.concurrency_key
+  ),
+  history AS (
+    INSERT INTO long_task.task_run (
+      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+    )
+    SELECT
+      g.task_id, g.attempt, g.group_id, p_worker_id, p_node_name, r.pid,
+      COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
+      v_now - make_interval(secs => r.ended_ago),
+      'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
+      r.peak_memory, g.started_by, g.scheduled_for
+    FROM gone AS g
+    JOIN json_to_recordset(p_reports) AS r(
+      task_id        bigint,
+      attempt        integer,
+      pid            integer,
+      exit_code      smallint,
+      signal         smallint,
+      started_ago    double precision,
+      ended_ago      double precision,
+      user_seconds   real,
+      system_seconds real,
+      peak_memory    bigint,
+      output         text
+    ) ON r.task_id = g.task_id AND r.attempt = g.attempt
+    ON CONFLICT (task_id, attempt) DO NOTHING
+  )
+  SELECT
+    array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
+    array_agg(DISTINCT g.group_id)
+  INTO v_keys, v_groups
+  FROM gone AS g;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  PERFORM long_task.announce(g.group_id, NULL)
+  FROM long_task.group_limit AS g
+  WHERE g.group_id = ANY (v_groups);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json) IS
+  'Write down how attempts ended whose tasks were deleted while they ran.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:8b6e900638a67c740c01ee79bf06e7f6', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/free_keys::pg_tasks
+
+-- free_keys: let tasks come back to the queue that waited for a key, as far as there is room.
+--
+-- Called by  finish_attempts in the transaction of the end, settle_keys for what that had to leave
+-- Locks      as key_room; task rows FOR NO KEY UPDATE SKIP LOCKED
+-- Raises     nothing
+--
+-- The best ones of each group, and of each worker that has tasks of its own, come back, as many as there is room for:
+-- not every group has a node that could take the room, and whoever comes too late is put aside again.
+CREATE OR REPLACE FUNCTION long_task.free_keys(p_keys text[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_batch  CONSTANT integer := 1000;
+  v_key    text;
+  v_room   integer;
+  v_ids    bigint[];
+  v_locked bigint[];
+BEGIN
+  -- In the order of the keys, and no lock is waited for: nobody stands in anybody's way.
+  FOREACH v_key IN ARRAY p_keys LOOP
+    v_room := long_task.key_room(v_key);
+    IF v_room IS NULL THEN
+      PERFORM long_task.leave_key(v_key, true);
+      CONTINUE;
+    END IF;
+    CONTINUE WHEN v_room <= 0;
+    v_ids := ARRAY(
+      WITH RECURSIVE of_group(id) AS (
+        SELECT min(t.group_id)
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key
+        UNION ALL
+        SELECT (
+          SELECT min(t.group_id)
+          FROM long_task.task AS t
+          WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key AND t.group_id > g.id
+        )
+        FROM of_group AS g
+        WHERE g.id IS NOT NULL
+      ),
+      of_worker(id) AS (
+        SELECT min(t.worker_id)
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key
+        UNION ALL
+        SELECT (
+          SELECT min(t.worker_id)
+          FROM long_task.task AS t
+          WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key AND t.worker_id > w.id
+        )
+        FROM of_worker AS w
+        WHERE w.id IS NOT NULL
+      )
+      SELECT b.id
+      FROM of_group AS g
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key AND t.group_id = g.id
+        ORDER BY t.priority, t.ready_seq
+        LIMIT LEAST(v_room, v_batch)
+      ) AS b
+      UNION ALL
+      SELECT b.id
+      FROM of_worker AS w
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key AND t.worker_id = w.id
+        ORDER BY t.priority, t.ready_seq
+        LIMIT LEAST(v_room, v_batch)
+      ) AS b
+    );
+    v_locked := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_ids)
+        AND t.wants_key
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    -- 'system' tells the triggers that a procedure writes this; it is never stored.
+    UPDATE long_task.task AS t
+    SET
+      queued_by = 'system',
+      state_id = 'AW',
+      wants_key = false
+    WHERE t.id = ANY (v_locked);
+    IF cardinality(v_locked) < cardinality(v_ids) THEN
+      PERFORM long_task.leave_key(v_key, true);
+    ELSIF v_room > v_batch THEN
+      PERFORM long_task.leave_key(v_key, false) WHERE cardinality(v_ids) >= v_batch;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.free_keys(text[]) IS
+  'Let tasks come back to the queue that waited for these keys, as far as there is room.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:7a6133b2e3a32335a5391a18fbab1868', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/group_room::pg_tasks
+
+-- group_room: how many more tasks of a group may be started.
+--
+-- Called by  claim_tasks
+-- Locks      the group (an advisory lock until the end of the transaction), if it has a limit and nobody else has it
+-- Raises     nothing
+--
+-- Counts all that runs, which is as much as all nodes have slots, and only for groups with a limit.
+--
+-- Returns null if another transaction has the lock.
+CREATE OR REPLACE FUNCTION long_task.group_room(
+  p_group_id integer,
+  p_limit    integer
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+  v_max integer := (SELECT g.max_running FROM long_task.group_limit AS g WHERE g.group_id = p_group_id);
+BEGIN
+  IF v_max IS NULL THEN
+    RETURN p_limit;
+  END IF;
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.group_limit ' || p_group_id, 0)) THEN
+    RETURN NULL;
+  END IF;
+  RETURN LEAST(p_limit, v_max - (
+    SELECT count(*)
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL
+      AND t.group_id = p_group_id
+  ) - (
+    SELECT count(*)
+    FROM long_task.deleted_attempt AS d
+    WHERE d.group_id = p_group_id
+  ));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.group_room(integer, integer) IS
+  'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:83d85d7351193b27f713d82608e6f2b2', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_met::pg_tasks
 
@@ -939,7 +1243,81 @@ END;
 COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
   'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:39d5c57962ef3f192765e245be739ebb', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:39d5c57962ef3f192765e245be739ebb', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/key_room::pg_tasks
+
+-- key_room: how many more tasks with a key may be started.
+--
+-- Called by  claim_tasks and free_keys, which hold no key for longer than their transaction
+-- Locks      the key (an advisory lock until the end of the transaction), if nobody else has it
+-- Raises     nothing
+--
+-- Whoever starts tasks with a key, or lets those go on that wait for it, has this lock first and counts then: nothing that
+-- is committed is missed, and nothing can come in between.
+--
+-- Returns null if another transaction has the lock.
+CREATE OR REPLACE FUNCTION long_task.key_room(p_key text)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.concurrency_key ' || p_key, 0)) THEN
+    RETURN NULL;
+  END IF;
+  RETURN COALESCE(
+    (SELECT c.max_running FROM long_task.concurrency_limit AS c WHERE c.concurrency_key = p_key), 1
+  ) - (
+    SELECT count(*)
+    FROM long_task.task AS t
+    WHERE t.concurrency_key = p_key
+      AND t.running_on IS NOT NULL
+  ) - (
+    SELECT count(*)
+    FROM long_task.deleted_attempt AS d
+    WHERE d.concurrency_key = p_key
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.key_room(text) IS
+  'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:dabf37070472f4e48b96385dcba99580', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/leave_key::pg_tasks
+
+-- leave_key: have a later sync look at the tasks once more that wait for a key.
+--
+-- Called by  free_keys, and the triggers of task and concurrency_limit
+-- Locks      nothing
+-- Raises     nothing
+--
+-- p_held  whether somebody holds what is needed: then it is tried again after a pause
+CREATE OR REPLACE FUNCTION long_task.leave_key(
+  p_key  text,
+  p_held boolean
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_key (concurrency_key, held)
+  VALUES (p_key, p_held);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_key(text, boolean) IS
+  'Have a node look at the tasks that wait for a key, in a transaction of its own.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:2445ac65bf255b03a9bba44933225473', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_text::pg_tasks
 
@@ -959,7 +1337,7 @@ RETURN p_value #>> '{}';
 COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
   'A string without its quotes, anything else as JSON; null for null.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:1d2587f8a84817feab6e1400cac46674', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:1d2587f8a84817feab6e1400cac46674', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -993,7 +1371,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -1067,7 +1445,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -1104,7 +1482,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -1154,7 +1532,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -1212,7 +1590,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -1243,7 +1621,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_dependency::pg_tasks
 
@@ -1308,7 +1686,7 @@ BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_dependency();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:e7fb09c0450e46d2de7acf29a8b9646a', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:e7fb09c0450e46d2de7acf29a8b9646a', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -1317,7 +1695,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
 --            plain rows, and the writes of the nodes' procedures, pass without a call.
 -- Locks      nothing
--- Raises     LT004 bad value, LT010 not available yet
+-- Raises     LT004 bad value
 CREATE OR REPLACE FUNCTION long_task.check_task()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -1328,7 +1706,7 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
+  -- History and fences hang on these. Procedures that write some do not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
@@ -1344,6 +1722,7 @@ BEGIN
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
       WHEN NEW.run_scheduled_for IS DISTINCT FROM OLD.run_scheduled_for THEN 'run_scheduled_for'
+      WHEN NEW.wants_key <> OLD.wants_key THEN 'wants_key'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -1384,11 +1763,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.concurrency_key IS NOT NULL THEN
+  IF octet_length(NEW.concurrency_key) NOT BETWEEN 1 AND 1000 THEN
     RAISE EXCEPTION USING
-      ERRCODE = 'LT010',
-      MESSAGE = 'concurrency_key cannot be used with this schema version',
-      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of %s bytes is not between 1 and 1000 bytes long', octet_length(NEW.concurrency_key)),
+      HINT = 'Give a short name, or null for no limit.';
   END IF;
   RETURN NEW;
 END
@@ -1415,13 +1794,13 @@ CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
   attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields,
-  scheduled_for, run_queued_by, run_scheduled_for
+  scheduled_for, run_queued_by, run_scheduled_for, wants_key
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:3c3a561e07dec04d6aa81e95dd3c6905', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -1553,7 +1932,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:1b507cb9f38b36fc47362a81640b770d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:1b507cb9f38b36fc47362a81640b770d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -1649,7 +2028,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -1744,23 +2123,15 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
 -- claim_tasks: take ready tasks for a worker, best first, and say how to start them.
 --
 -- Called by  sync, under the lease of the worker and with free slots.
--- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
---            would pass over rows that an open transaction references by a foreign key.
+-- Locks      as pick_tasks
 -- Raises     nothing
---
--- A claim ends with the task that makes it 16 MiB long; the next call takes what is left. check_task sees to it
--- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
--- take, even if each byte is written as six (\u0001).
---
--- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
--- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
   p_worker_id integer,
   p_group_id  integer,
@@ -1775,59 +2146,14 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_enough CONSTANT integer := 16777216;
-  v_length integer := 0;
-  v_task   record;
-  v_now    timestamptz;
-  v_ids    bigint[];
+  v_now    timestamptz := long_task.clock();
+  v_ids    bigint[] := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
   v_starts json;
 BEGIN
-  FOR v_task IN
-    WITH of_group AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AW'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-      ORDER BY t.priority, t.ready_seq
-      LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
-    ),
-    of_worker AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AW'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-      ORDER BY t.priority, t.ready_seq
-      LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
-    )
-    SELECT * FROM of_group
-    UNION ALL
-    SELECT * FROM of_worker
-    ORDER BY priority, ready_seq
-    LIMIT p_limit
-  LOOP
-    v_ids := v_ids || v_task.id;
-    -- Here, and not in the query, so that nothing is read of the tasks that are left.
-    v_length := v_length
-      + octet_length(v_task.command::text)
-      + COALESCE(octet_length(v_task.params::text), 0)
-      + COALESCE(octet_length(v_task.env::text), 0)
-      + COALESCE(octet_length(v_task.stdin), 0);
-    IF v_task.has_needs THEN
-      v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
-    END IF;
-    EXIT WHEN v_length >= v_enough;
-  END LOOP;
-
-  IF v_ids IS NULL THEN
+  IF cardinality(v_ids) = 0 THEN
     RETURN NULL;
   END IF;
 
-  v_now := long_task.clock();
   WITH claimed AS (
     UPDATE long_task.task AS t
     SET
@@ -1858,7 +2184,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:82173618691531fb6af26bfc32b2ebab', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:7ce19fe24f069d04dcab04083a5d11c2', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -1928,7 +2254,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -1995,7 +2321,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -2062,7 +2388,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cycle_path::pg_tasks
 
@@ -2121,7 +2447,7 @@ $$;
 COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
   'The shortest cycle through the dependency of one task on another.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:a86e932e4ed093f134bdcefbfa01f790', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:a86e932e4ed093f134bdcefbfa01f790', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -2167,7 +2493,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -2267,7 +2593,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -2308,7 +2634,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -2358,7 +2684,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fill_in_results::pg_tasks
 
@@ -2421,7 +2747,7 @@ $$;
 COMMENT ON FUNCTION long_task.fill_in_results(text[], jsonb) IS
   'A command with each %RESULT:name.path% replaced by what is found there among results by name.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in_results', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:5d98aeaa24fde735346bd40e8e60f3be', 'sqlFile path=procedures/fill_in_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in_results', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:5d98aeaa24fde735346bd40e8e60f3be', 'sqlFile path=procedures/fill_in_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -2532,7 +2858,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -2575,6 +2901,8 @@ DECLARE
   v_ids       bigint[];
   v_ready     bigint[];
   v_needed    bigint[];
+  v_keys      text[];
+  v_groups    integer[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -2688,13 +3016,15 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.has_dependents
+    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
-  INTO v_ids, v_ready, v_needed
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+    array_agg(DISTINCT e.group_id)
+  INTO v_ids, v_ready, v_needed, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -2705,44 +3035,17 @@ BEGIN
   IF v_needed IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_needed);
   END IF;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  PERFORM long_task.announce(g.group_id, NULL)
+  FROM long_task.group_limit AS g
+  WHERE g.group_id = ANY (v_groups);
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  WITH gone AS (
-    DELETE FROM long_task.deleted_attempt AS d
-    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    WHERE d.worker_id = p_worker_id
-      AND d.task_id = r.task_id
-      AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
-  )
-  INSERT INTO long_task.task_run (
-    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
-  )
-  SELECT
-    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
-    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
-    v_now - make_interval(secs => r.ended_ago),
-    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by, g.scheduled_for
-  FROM gone AS g
-  JOIN json_to_recordset(p_reports) AS r(
-    task_id        bigint,
-    attempt        integer,
-    pid            integer,
-    exit_code      smallint,
-    signal         smallint,
-    started_ago    double precision,
-    ended_ago      double precision,
-    user_seconds   real,
-    system_seconds real,
-    peak_memory    bigint,
-    output         text
-  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-  ON CONFLICT (task_id, attempt) DO NOTHING;
-
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
@@ -2757,7 +3060,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:24f1349041cdab8bc0ed3eae4751431e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:62befbd7a647308bcd580783c493046f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -2872,7 +3175,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -2932,7 +3235,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/hold_tasks::pg_tasks
 
@@ -2968,7 +3271,7 @@ $$;
 COMMENT ON FUNCTION long_task.hold_tasks(bigint[], bigint[]) IS
   'Let tasks wait, go on or be cancelled as their dependencies on others have it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_tasks', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:dc926b548d5360704f368151658cfea4', 'sqlFile path=procedures/hold_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_tasks', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:dc926b548d5360704f368151658cfea4', 'sqlFile path=procedures/hold_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -2999,13 +3302,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, concurrency_key, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
       t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
-      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place
@@ -3020,7 +3323,7 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:521b36bca95e146e6caa48cf2275dac6', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:ab311822ded96ac50367101a395f384f', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -3058,7 +3361,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -3079,20 +3382,22 @@ AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     VALUES (
       OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, COALESCE(OLD.run_queued_by, OLD.queued_by),
-      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END
+      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END,
+      OLD.concurrency_key
     );
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     SELECT
       t.id, t.attempt, t.group_id, t.running_on, t.started, COALESCE(t.run_queued_by, t.queued_by),
-      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END,
+      t.concurrency_key
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)
@@ -3118,7 +3423,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:2eb9fe4b5d2c63f839d61ec100fae07a', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -3163,7 +3468,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -3210,7 +3515,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -3241,7 +3546,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean) IS
   'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:69272a74aa08757d2a7f91bd424a75bb', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:69272a74aa08757d2a7f91bd424a75bb', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -3300,7 +3605,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/link_tasks::pg_tasks
 
@@ -3387,7 +3692,7 @@ REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.link_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:6a0e8e63bf0bd209539c162a1d4ac5f7', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:6a0e8e63bf0bd209539c162a1d4ac5f7', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -3549,7 +3854,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -3579,7 +3884,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -3634,7 +3939,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -3654,7 +3959,7 @@ AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -3664,6 +3969,12 @@ BEGIN
       ERRCODE = 'LT004',
       MESSAGE = format('task %s cannot become task %s', OLD.id, NEW.id),
       HINT = 'Insert another task.';
+  END IF;
+  IF NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key AND NEW.running_on IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of task %s cannot be changed while it runs', OLD.id),
+      HINT = 'Cancel it, or wait for its end.';
   END IF;
   -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
@@ -3692,7 +4003,9 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
-      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
+      IF NOT NEW.wants_key AND OLD.queued_by = 'dependency' THEN
+        NEW.queued_by := 'person';
+      END IF;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -3724,7 +4037,9 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
-  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+  IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
+    NULL; -- back to its place in the queue: its key has room
+  ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN
       NEW.error := long_task.why_unmet(NEW.id);
@@ -3739,9 +4054,18 @@ BEGIN
       NEW.error := long_task.why_unmet(NEW.id);
     END IF;
   END IF;
+  -- Another key or another place in the queue: the next claim looks whether there is room.
+  IF OLD.wants_key AND NEW.state_id = 'AB' AND (
+    NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+  ) THEN
+    NEW.state_id := 'AW';
+  END IF;
+  NEW.wants_key := NEW.wants_key AND NEW.state_id = 'AB';
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
-    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
     PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
@@ -3774,11 +4098,12 @@ WHEN (
     OR NEW.start_after IS DISTINCT FROM OLD.start_after
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
   )
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:4ac5a4c07a2b4616fc7e851dd40ec06d', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:8df9c34052dd6936df45ecdd5b1b1b0b', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -3839,7 +4164,7 @@ $$;
 COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
   'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:31b549fc8a04c26e85b04b01f250c9c7', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:31b549fc8a04c26e85b04b01f250c9c7', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -3877,7 +4202,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -3906,7 +4231,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -4005,7 +4330,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -4065,7 +4390,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -4091,7 +4416,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
 
@@ -4122,7 +4447,7 @@ $$;
 COMMENT ON FUNCTION long_task.passed_bytes(bigint) IS
   'Bytes of the results that are passed to a task by those it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:0a1e69dde58b16e80fd0c6dd2cdd52e2', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:0a1e69dde58b16e80fd0c6dd2cdd52e2', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -4160,7 +4485,155 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/pick_tasks::pg_tasks
+
+-- pick_tasks: lock the ready tasks that a worker may start now, best first.
+--
+-- Called by  claim_tasks
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
+--            would pass over rows that an open transaction references by a foreign key.
+--            The keys and groups with a limit, as key_room and group_room.
+-- Raises     nothing
+--
+-- A task whose key has no room is put aside, so that it is passed by once and not by each claim. If another claim is
+-- about to find out, it stays where it is, for the next call.
+--
+-- It ends with the task that makes the answer 16 MiB long; the next call takes what is left. check_task_input sees to it
+-- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
+-- take, even if each byte is written as six (\u0001).
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
+CREATE OR REPLACE FUNCTION long_task.pick_tasks(
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_enough      CONSTANT integer := 16777216;
+  v_rounds      CONSTANT integer := 10;
+  v_many        CONSTANT integer := 200;
+  v_fetch       integer := p_limit;
+  v_length      integer := 0;
+  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_group_room  integer;
+  v_other_rooms jsonb := jsonb_build_object();
+  v_key_rooms   jsonb := jsonb_build_object();
+  v_key_room    integer;
+  v_task        record;
+  v_seen        bigint[] := ARRAY[]::bigint[];
+  v_aside       bigint[];
+  v_ids         bigint[] := ARRAY[]::bigint[];
+BEGIN
+  FOR v_round IN 1 .. v_rounds LOOP
+    v_aside := ARRAY[]::bigint[];
+    FOR v_task IN
+      WITH of_group AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_group_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+        FOR NO KEY UPDATE SKIP LOCKED
+      ),
+      of_worker AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_worker_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT v_fetch
+        FOR NO KEY UPDATE SKIP LOCKED
+      )
+      SELECT * FROM of_group
+      UNION ALL
+      SELECT * FROM of_worker
+      ORDER BY priority, ready_seq
+      LIMIT v_fetch
+    LOOP
+      EXIT WHEN cardinality(v_ids) = p_limit OR v_length >= v_enough;
+      v_seen := v_seen || v_task.id;
+      -- One of the worker's own may be of another group: that is asked for each.
+      IF v_task.group_id = p_group_id THEN
+        v_group_room := v_room;
+      ELSE
+        IF NOT v_other_rooms ? v_task.group_id::text THEN
+          v_other_rooms := v_other_rooms
+            || jsonb_build_object(v_task.group_id, long_task.group_room(v_task.group_id, p_limit));
+        END IF;
+        v_group_room := (v_other_rooms ->> v_task.group_id::text)::integer;
+      END IF;
+      CONTINUE WHEN (v_group_room > 0) IS NOT TRUE;
+      IF v_task.concurrency_key IS NOT NULL THEN
+        IF NOT v_key_rooms ? v_task.concurrency_key THEN
+          v_key_rooms := v_key_rooms
+            || jsonb_build_object(v_task.concurrency_key, long_task.key_room(v_task.concurrency_key));
+        END IF;
+        v_key_room := (v_key_rooms ->> v_task.concurrency_key)::integer;
+        IF v_key_room <= 0 THEN
+          v_aside := v_aside || v_task.id;
+        END IF;
+        CONTINUE WHEN (v_key_room > 0) IS NOT TRUE;
+        v_key_rooms := v_key_rooms || jsonb_build_object(v_task.concurrency_key, v_key_room - 1);
+      END IF;
+      IF v_task.group_id = p_group_id THEN
+        v_room := v_room - 1;
+      ELSE
+        v_other_rooms := v_other_rooms || jsonb_build_object(v_task.group_id, v_group_room - 1);
+      END IF;
+      v_ids := v_ids || v_task.id;
+      -- Here, and not in the query, so that nothing is read of the tasks that are left.
+      v_length := v_length
+        + octet_length(v_task.command::text)
+        + COALESCE(octet_length(v_task.params::text), 0)
+        + COALESCE(octet_length(v_task.env::text), 0)
+        + COALESCE(octet_length(v_task.stdin), 0);
+      IF v_task.has_needs THEN
+        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+      END IF;
+    END LOOP;
+    IF cardinality(v_aside) > 0 THEN
+      -- 'system' tells the triggers that a procedure writes this; it is never stored.
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'system',
+        state_id = 'AB',
+        wants_key = true
+      WHERE t.id = ANY (v_aside);
+    END IF;
+    EXIT WHEN cardinality(v_seen) = cardinality(v_ids) -- nobody was passed over
+      OR cardinality(v_ids) = p_limit
+      OR v_length >= v_enough;
+    v_fetch := v_many;
+  END LOOP;
+  RETURN v_ids;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
+  'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:a2b482240d3aa2cae1f5203c530c8710', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -4181,7 +4654,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -4218,7 +4691,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -4261,7 +4734,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -4326,7 +4799,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -4379,7 +4852,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
 
@@ -4449,7 +4922,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
   'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:df76ddc2fad6fb44b207aa46f6fb636b', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:df76ddc2fad6fb44b207aa46f6fb636b', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -4530,7 +5003,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/relink_task::pg_tasks
 
@@ -4578,7 +5051,7 @@ AFTER DELETE ON long_task.task_dependency
 FOR EACH ROW
 EXECUTE FUNCTION long_task.relink_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:46d9ab6f05c18c3cec430903bfc0f7f0', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:46d9ab6f05c18c3cec430903bfc0f7f0', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -4626,7 +5099,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
 
@@ -4680,7 +5153,7 @@ $$;
 COMMENT ON FUNCTION long_task.results_of_needs(bigint) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:0070ec10d3a67dcbb4839f5cdbc00238', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:0070ec10d3a67dcbb4839f5cdbc00238', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -4734,7 +5207,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -4777,7 +5250,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -4860,7 +5333,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -4932,7 +5405,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -4956,7 +5429,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -5039,7 +5512,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
 
@@ -5121,7 +5594,66 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.settle_changed_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:1a57feb69b05e5e27a19dc868a78e608', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:1a57feb69b05e5e27a19dc868a78e608', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/settle_keys::pg_tasks
+
+-- settle_keys: see to the keys that free_keys had to leave, or that have got room by other means than an end.
+--
+-- Called by  sync
+-- Locks      rows of unsettled_key FOR UPDATE SKIP LOCKED, then as free_keys
+-- Raises     nothing
+--
+-- Returns the seconds until there is something to see to again; null: nothing is left.
+CREATE OR REPLACE FUNCTION long_task.settle_keys(p_limit integer)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_pause CONSTANT double precision := 0.1;
+  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
+  v_keys  text[];
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  WITH taken AS (
+    DELETE FROM long_task.unsettled_key AS u
+    USING (
+      SELECT f.id
+      FROM long_task.unsettled_key AS f
+      ORDER BY f.id
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS first
+    WHERE u.id = first.id
+    RETURNING u.concurrency_key
+  )
+  SELECT array_agg(DISTINCT t.concurrency_key) INTO v_keys
+  FROM taken AS t;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  -- What is there since before can be taken at once; what has just been left again is held by somebody.
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_key AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_keys(integer) IS
+  'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:630cf66980352891afec42fb73e736f5', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
@@ -5180,7 +5712,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -5277,7 +5809,8 @@ BEGIN
       UPDATE long_task.task AS t
       SET
         queued_by = 'system',
-        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END
+        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END,
+        wants_key = false
       FROM (
         SELECT
           s.id,
@@ -5288,7 +5821,7 @@ BEGIN
         ORDER BY s.id
       ) AS w
       WHERE t.id = w.id
-        AND w.verdict <> CASE t.state_id WHEN 'AB' THEN 'wait' ELSE 'start' END
+        AND w.verdict <> CASE WHEN t.state_id = 'AB' AND NOT t.wants_key THEN 'wait' ELSE 'start' END
       RETURNING t.id, t.state_id, t.has_dependents
     )
     SELECT array_agg(m.id) INTO v_ended
@@ -5308,7 +5841,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_tasks(bigint[]) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:a30c4f777358984d3322ca95e07322cd', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:c4811fc1eaeaa5834ea343ac78fb73d5', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -5400,7 +5933,9 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(long_task.settle_left(v_batch), long_task.fire_schedules(v_due));
+  v_wake_in := LEAST(
+    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+  );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -5430,7 +5965,106 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:b1d3f7808f1bdb1afec621e4f56c3e27', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:485352cde845ba653512a0aed5a22654', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/tell_group::pg_tasks
+
+-- tell_group: wake the nodes of a group whose limit has been changed.
+--
+-- Called by  trigger on group_limit, after each write.
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.tell_group()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM long_task.announce(OLD.group_id, NULL);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    PERFORM long_task.announce(NEW.group_id, NULL);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_group() IS
+  'Trigger: wake the nodes of a group whose limit has been changed.';
+
+CREATE OR REPLACE TRIGGER tell_group
+AFTER INSERT OR UPDATE OR DELETE ON long_task.group_limit
+FOR EACH ROW
+EXECUTE FUNCTION long_task.tell_group();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/tell_key::pg_tasks
+
+-- tell_key: have those looked at that wait for a key when one that was about to take it does not.
+--
+-- Called by  triggers on task: after UPDATE and DELETE of a ready row with a key that is not claimed, but leaves the
+--            queue or its place in it; on concurrency_limit after each write.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- An end needs no trigger: finish_attempts sees to it in the same transaction.
+-- SECURITY DEFINER, because whoever may write a task need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.tell_key()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM long_task.leave_key(OLD.concurrency_key, false);
+  END IF;
+  IF TG_TABLE_NAME = 'concurrency_limit' AND TG_OP <> 'DELETE' THEN
+    PERFORM long_task.leave_key(NEW.concurrency_key, false);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_key() IS
+  'Trigger: have those looked at that wait for a key when there may be room.';
+
+REVOKE ALL ON FUNCTION long_task.tell_key() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER tell_key
+AFTER UPDATE ON long_task.task
+FOR EACH ROW
+WHEN (
+  OLD.concurrency_key IS NOT NULL
+  AND OLD.state_id = 'AW'
+  AND OLD.running_on IS NULL
+  AND NEW.running_on IS NULL
+  AND NOT NEW.wants_key
+  AND (
+    NEW.state_id <> 'AW'
+    OR NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+  )
+)
+EXECUTE FUNCTION long_task.tell_key();
+
+CREATE OR REPLACE TRIGGER tell_key_of_deleted_task
+AFTER DELETE ON long_task.task
+FOR EACH ROW
+WHEN (OLD.concurrency_key IS NOT NULL AND OLD.state_id = 'AW' AND OLD.running_on IS NULL)
+EXECUTE FUNCTION long_task.tell_key();
+
+CREATE OR REPLACE TRIGGER tell_key
+AFTER INSERT OR UPDATE OR DELETE ON long_task.concurrency_limit
+FOR EACH ROW
+EXECUTE FUNCTION long_task.tell_key();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -5485,7 +6119,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -5568,7 +6202,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_unmet::pg_tasks
 
@@ -5611,7 +6245,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
   'The first dependency of a task that has not come as it was needed, in words.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:1f5260107c93fb3fc34c7254f2763c4f', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:1f5260107c93fb3fc34c7254f2763c4f', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -5687,7 +6321,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -5749,7 +6383,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -5787,7 +6421,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -5859,7 +6493,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -5902,7 +6536,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -5969,7 +6603,7 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -6009,7 +6643,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -6051,7 +6685,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -6153,7 +6787,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -6255,7 +6889,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -6301,6 +6935,8 @@ GRANT SELECT ON
   long_task.task_state,
   long_task.task_run,
   long_task.task_dependency,
+  long_task.concurrency_limit,
+  long_task.group_limit,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -6352,6 +6988,7 @@ GRANT INSERT (
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
   UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.concurrency_limit, long_task.group_limit TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
@@ -6368,4 +7005,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:6b70986277fae6dcab041f506b518fe9', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:8264787a1895bcb5bcd44cd4ac2cdc42', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

@@ -3,7 +3,7 @@
 -- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets
 --            plain rows, and the writes of the nodes' procedures, pass without a call.
 -- Locks      nothing
--- Raises     LT004 bad value, LT010 not available yet
+-- Raises     LT004 bad value
 CREATE OR REPLACE FUNCTION long_task.check_task()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -14,7 +14,7 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
+  -- History and fences hang on these. Procedures that write some do not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
@@ -30,6 +30,7 @@ BEGIN
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
       WHEN NEW.run_scheduled_for IS DISTINCT FROM OLD.run_scheduled_for THEN 'run_scheduled_for'
+      WHEN NEW.wants_key <> OLD.wants_key THEN 'wants_key'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -70,11 +71,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.concurrency_key IS NOT NULL THEN
+  IF octet_length(NEW.concurrency_key) NOT BETWEEN 1 AND 1000 THEN
     RAISE EXCEPTION USING
-      ERRCODE = 'LT010',
-      MESSAGE = 'concurrency_key cannot be used with this schema version',
-      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of %s bytes is not between 1 and 1000 bytes long', octet_length(NEW.concurrency_key)),
+      HINT = 'Give a short name, or null for no limit.';
   END IF;
   RETURN NEW;
 END
@@ -101,7 +102,7 @@ CREATE OR REPLACE TRIGGER check_changed_task
 BEFORE UPDATE OF
   timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key,
   attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields,
-  scheduled_for, run_queued_by, run_scheduled_for
+  scheduled_for, run_queued_by, run_scheduled_for, wants_key
 ON long_task.task
 FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')

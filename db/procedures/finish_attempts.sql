@@ -37,6 +37,8 @@ DECLARE
   v_ids       bigint[];
   v_ready     bigint[];
   v_needed    bigint[];
+  v_keys      text[];
+  v_groups    integer[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -150,13 +152,15 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.has_dependents
+    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
-  INTO v_ids, v_ready, v_needed
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+    array_agg(DISTINCT e.group_id)
+  INTO v_ids, v_ready, v_needed, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -167,44 +171,17 @@ BEGIN
   IF v_needed IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_needed);
   END IF;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  PERFORM long_task.announce(g.group_id, NULL)
+  FROM long_task.group_limit AS g
+  WHERE g.group_id = ANY (v_groups);
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  WITH gone AS (
-    DELETE FROM long_task.deleted_attempt AS d
-    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    WHERE d.worker_id = p_worker_id
-      AND d.task_id = r.task_id
-      AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
-  )
-  INSERT INTO long_task.task_run (
-    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
-  )
-  SELECT
-    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
-    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
-    v_now - make_interval(secs => r.ended_ago),
-    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by, g.scheduled_for
-  FROM gone AS g
-  JOIN json_to_recordset(p_reports) AS r(
-    task_id        bigint,
-    attempt        integer,
-    pid            integer,
-    exit_code      smallint,
-    signal         smallint,
-    started_ago    double precision,
-    ended_ago      double precision,
-    user_seconds   real,
-    system_seconds real,
-    peak_memory    bigint,
-    output         text
-  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-  ON CONFLICT (task_id, attempt) DO NOTHING;
-
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)

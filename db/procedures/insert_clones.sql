@@ -25,13 +25,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, concurrency_key, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
       t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
-      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place

@@ -15,20 +15,22 @@ AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     VALUES (
       OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, COALESCE(OLD.run_queued_by, OLD.queued_by),
-      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END
+      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END,
+      OLD.concurrency_key
     );
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     SELECT
       t.id, t.attempt, t.group_id, t.running_on, t.started, COALESCE(t.run_queued_by, t.queued_by),
-      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END,
+      t.concurrency_key
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)

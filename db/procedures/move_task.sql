@@ -14,7 +14,7 @@ AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -24,6 +24,12 @@ BEGIN
       ERRCODE = 'LT004',
       MESSAGE = format('task %s cannot become task %s', OLD.id, NEW.id),
       HINT = 'Insert another task.';
+  END IF;
+  IF NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key AND NEW.running_on IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of task %s cannot be changed while it runs', OLD.id),
+      HINT = 'Cancel it, or wait for its end.';
   END IF;
   -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
@@ -52,7 +58,9 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
-      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
+      IF NOT NEW.wants_key AND OLD.queued_by = 'dependency' THEN
+        NEW.queued_by := 'person';
+      END IF;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -84,7 +92,9 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
-  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+  IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
+    NULL; -- back to its place in the queue: its key has room
+  ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN
       NEW.error := long_task.why_unmet(NEW.id);
@@ -99,9 +109,18 @@ BEGIN
       NEW.error := long_task.why_unmet(NEW.id);
     END IF;
   END IF;
+  -- Another key or another place in the queue: the next claim looks whether there is room.
+  IF OLD.wants_key AND NEW.state_id = 'AB' AND (
+    NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+  ) THEN
+    NEW.state_id := 'AW';
+  END IF;
+  NEW.wants_key := NEW.wants_key AND NEW.state_id = 'AB';
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
-    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
     PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
@@ -134,6 +153,7 @@ WHEN (
     OR NEW.start_after IS DISTINCT FROM OLD.start_after
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
   )
 )
 EXECUTE FUNCTION long_task.move_task();

@@ -91,7 +91,8 @@ BEGIN
       UPDATE long_task.task AS t
       SET
         queued_by = 'system',
-        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END
+        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END,
+        wants_key = false
       FROM (
         SELECT
           s.id,
@@ -102,7 +103,7 @@ BEGIN
         ORDER BY s.id
       ) AS w
       WHERE t.id = w.id
-        AND w.verdict <> CASE t.state_id WHEN 'AB' THEN 'wait' ELSE 'start' END
+        AND w.verdict <> CASE WHEN t.state_id = 'AB' AND NOT t.wants_key THEN 'wait' ELSE 'start' END
       RETURNING t.id, t.state_id, t.has_dependents
     )
     SELECT array_agg(m.id) INTO v_ended

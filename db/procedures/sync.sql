@@ -86,7 +86,9 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(long_task.settle_left(v_batch), long_task.fire_schedules(v_due));
+  v_wake_in := LEAST(
+    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+  );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;

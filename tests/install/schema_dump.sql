@@ -322,7 +322,7 @@ DECLARE
   v_longest CONSTANT interval := interval '100 years';
   v_system  text;
 BEGIN
-  -- History and fences hang on these. fire_schedules, which writes some, does not come here.
+  -- History and fences hang on these. Procedures that write some do not come here.
   IF TG_OP = 'UPDATE' THEN
     v_system := CASE
       WHEN NEW.attempt <> OLD.attempt THEN 'attempt'
@@ -338,6 +338,7 @@ BEGIN
       WHEN NEW.scheduled_for IS DISTINCT FROM OLD.scheduled_for THEN 'scheduled_for'
       WHEN NEW.run_queued_by IS DISTINCT FROM OLD.run_queued_by THEN 'run_queued_by'
       WHEN NEW.run_scheduled_for IS DISTINCT FROM OLD.run_scheduled_for THEN 'run_scheduled_for'
+      WHEN NEW.wants_key <> OLD.wants_key THEN 'wants_key'
     END;
     IF v_system IS NOT NULL THEN
       RAISE EXCEPTION USING
@@ -378,11 +379,11 @@ BEGIN
       MESSAGE = format('progress %s is not between 0 and 1', NEW.progress),
       HINT = 'Half done is 0.5.';
   END IF;
-  IF NEW.concurrency_key IS NOT NULL THEN
+  IF octet_length(NEW.concurrency_key) NOT BETWEEN 1 AND 1000 THEN
     RAISE EXCEPTION USING
-      ERRCODE = 'LT010',
-      MESSAGE = 'concurrency_key cannot be used with this schema version',
-      HINT = 'Set max_task_count of the nodes of a group to bound how many of its tasks run.';
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of %s bytes is not between 1 and 1000 bytes long', octet_length(NEW.concurrency_key)),
+      HINT = 'Give a short name, or null for no limit.';
   END IF;
   RETURN NEW;
 END
@@ -611,59 +612,14 @@ CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_enough CONSTANT integer := 16777216;
-  v_length integer := 0;
-  v_task   record;
-  v_now    timestamptz;
-  v_ids    bigint[];
+  v_now    timestamptz := long_task.clock();
+  v_ids    bigint[] := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
   v_starts json;
 BEGIN
-  FOR v_task IN
-    WITH of_group AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AW'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-      ORDER BY t.priority, t.ready_seq
-      LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
-    ),
-    of_worker AS (
-      SELECT t.id, t.priority, t.ready_seq, t.command, t.params, t.env, t.stdin, t.has_needs
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AW'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-      ORDER BY t.priority, t.ready_seq
-      LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
-    )
-    SELECT * FROM of_group
-    UNION ALL
-    SELECT * FROM of_worker
-    ORDER BY priority, ready_seq
-    LIMIT p_limit
-  LOOP
-    v_ids := v_ids || v_task.id;
-    -- Here, and not in the query, so that nothing is read of the tasks that are left.
-    v_length := v_length
-      + octet_length(v_task.command::text)
-      + COALESCE(octet_length(v_task.params::text), 0)
-      + COALESCE(octet_length(v_task.env::text), 0)
-      + COALESCE(octet_length(v_task.stdin), 0);
-    IF v_task.has_needs THEN
-      v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
-    END IF;
-    EXIT WHEN v_length >= v_enough;
-  END LOOP;
-
-  IF v_ids IS NULL THEN
+  IF cardinality(v_ids) = 0 THEN
     RETURN NULL;
   END IF;
 
-  v_now := long_task.clock();
   WITH claimed AS (
     UPDATE long_task.task AS t
     SET
@@ -1209,6 +1165,8 @@ DECLARE
   v_ids       bigint[];
   v_ready     bigint[];
   v_needed    bigint[];
+  v_keys      text[];
+  v_groups    integer[];
 BEGIN
   SELECT l.node_name INTO v_node
   FROM long_task.worker_lease AS l
@@ -1322,13 +1280,15 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.has_dependents
+    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%')
-  INTO v_ids, v_ready, v_needed
+    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+    array_agg(DISTINCT e.group_id)
+  INTO v_ids, v_ready, v_needed, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -1339,44 +1299,17 @@ BEGIN
   IF v_needed IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_needed);
   END IF;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  PERFORM long_task.announce(g.group_id, NULL)
+  FROM long_task.group_limit AS g
+  WHERE g.group_id = ANY (v_groups);
   IF cardinality(v_ids) = v_reported THEN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  WITH gone AS (
-    DELETE FROM long_task.deleted_attempt AS d
-    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    WHERE d.worker_id = p_worker_id
-      AND d.task_id = r.task_id
-      AND d.attempt = r.attempt
-    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for
-  )
-  INSERT INTO long_task.task_run (
-    task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-    error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
-  )
-  SELECT
-    g.task_id, g.attempt, g.group_id, p_worker_id, v_node, r.pid,
-    COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
-    v_now - make_interval(secs => r.ended_ago),
-    'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-    r.peak_memory, g.started_by, g.scheduled_for
-  FROM gone AS g
-  JOIN json_to_recordset(p_reports) AS r(
-    task_id        bigint,
-    attempt        integer,
-    pid            integer,
-    exit_code      smallint,
-    signal         smallint,
-    started_ago    double precision,
-    ended_ago      double precision,
-    user_seconds   real,
-    system_seconds real,
-    peak_memory    bigint,
-    output         text
-  ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-  ON CONFLICT (task_id, attempt) DO NOTHING;
-
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
@@ -1389,6 +1322,71 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) IS 'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
+
+CREATE FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_now    timestamptz := long_task.clock();
+  v_keys   text[];
+  v_groups integer[];
+BEGIN
+  WITH gone AS (
+    DELETE FROM long_task.deleted_attempt AS d
+    USING json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+    WHERE d.worker_id = p_worker_id
+      AND d.task_id = r.task_id
+      AND d.attempt = r.attempt
+    RETURNING d.task_id, d.attempt, d.group_id, d.started, d.started_by, d.scheduled_for, d.concurrency_key
+  ),
+  history AS (
+    INSERT INTO long_task.task_run (
+      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+    )
+    SELECT
+      g.task_id, g.attempt, g.group_id, p_worker_id, p_node_name, r.pid,
+      COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
+      v_now - make_interval(secs => r.ended_ago),
+      'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
+      r.peak_memory, g.started_by, g.scheduled_for
+    FROM gone AS g
+    JOIN json_to_recordset(p_reports) AS r(
+      task_id        bigint,
+      attempt        integer,
+      pid            integer,
+      exit_code      smallint,
+      signal         smallint,
+      started_ago    double precision,
+      ended_ago      double precision,
+      user_seconds   real,
+      system_seconds real,
+      peak_memory    bigint,
+      output         text
+    ) ON r.task_id = g.task_id AND r.attempt = g.attempt
+    ON CONFLICT (task_id, attempt) DO NOTHING
+  )
+  SELECT
+    array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
+    array_agg(DISTINCT g.group_id)
+  INTO v_keys, v_groups
+  FROM gone AS g;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  PERFORM long_task.announce(g.group_id, NULL)
+  FROM long_task.group_limit AS g
+  WHERE g.group_id = ANY (v_groups);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) IS 'Write down how attempts ended whose tasks were deleted while they ran.';
 
 CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
@@ -1525,6 +1523,131 @@ $$;
 
 COMMENT ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) IS 'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
+CREATE FUNCTION long_task.free_keys(p_keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_batch  CONSTANT integer := 1000;
+  v_key    text;
+  v_room   integer;
+  v_ids    bigint[];
+  v_locked bigint[];
+BEGIN
+  -- In the order of the keys, and no lock is waited for: nobody stands in anybody's way.
+  FOREACH v_key IN ARRAY p_keys LOOP
+    v_room := long_task.key_room(v_key);
+    IF v_room IS NULL THEN
+      PERFORM long_task.leave_key(v_key, true);
+      CONTINUE;
+    END IF;
+    CONTINUE WHEN v_room <= 0;
+    v_ids := ARRAY(
+      WITH RECURSIVE of_group(id) AS (
+        SELECT min(t.group_id)
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key
+        UNION ALL
+        SELECT (
+          SELECT min(t.group_id)
+          FROM long_task.task AS t
+          WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key AND t.group_id > g.id
+        )
+        FROM of_group AS g
+        WHERE g.id IS NOT NULL
+      ),
+      of_worker(id) AS (
+        SELECT min(t.worker_id)
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key
+        UNION ALL
+        SELECT (
+          SELECT min(t.worker_id)
+          FROM long_task.task AS t
+          WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key AND t.worker_id > w.id
+        )
+        FROM of_worker AS w
+        WHERE w.id IS NOT NULL
+      )
+      SELECT b.id
+      FROM of_group AS g
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = v_key AND t.group_id = g.id
+        ORDER BY t.priority, t.ready_seq
+        LIMIT LEAST(v_room, v_batch)
+      ) AS b
+      UNION ALL
+      SELECT b.id
+      FROM of_worker AS w
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = v_key AND t.worker_id = w.id
+        ORDER BY t.priority, t.ready_seq
+        LIMIT LEAST(v_room, v_batch)
+      ) AS b
+    );
+    v_locked := ARRAY(
+      SELECT t.id
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_ids)
+        AND t.wants_key
+      FOR NO KEY UPDATE SKIP LOCKED
+    );
+    -- 'system' tells the triggers that a procedure writes this; it is never stored.
+    UPDATE long_task.task AS t
+    SET
+      queued_by = 'system',
+      state_id = 'AW',
+      wants_key = false
+    WHERE t.id = ANY (v_locked);
+    IF cardinality(v_locked) < cardinality(v_ids) THEN
+      PERFORM long_task.leave_key(v_key, true);
+    ELSIF v_room > v_batch THEN
+      PERFORM long_task.leave_key(v_key, false) WHERE cardinality(v_ids) >= v_batch;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.free_keys(p_keys text[]) IS 'Let tasks come back to the queue that waited for these keys, as far as there is room.';
+
+CREATE FUNCTION long_task.group_room(p_group_id integer, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+  v_max integer := (SELECT g.max_running FROM long_task.group_limit AS g WHERE g.group_id = p_group_id);
+BEGIN
+  IF v_max IS NULL THEN
+    RETURN p_limit;
+  END IF;
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.group_limit ' || p_group_id, 0)) THEN
+    RETURN NULL;
+  END IF;
+  RETURN LEAST(p_limit, v_max - (
+    SELECT count(*)
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL
+      AND t.group_id = p_group_id
+  ) - (
+    SELECT count(*)
+    FROM long_task.deleted_attempt AS d
+    WHERE d.group_id = p_group_id
+  ));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) IS 'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
+
 CREATE FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1553,13 +1676,13 @@ BEGIN
   WITH clone AS (
     INSERT INTO long_task.task (
       name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
-      kill_grace, max_attempts, retry_delay, jitter, owner, shed_parent_id, scheduled_for, queued_by
+      kill_grace, max_attempts, retry_delay, concurrency_key, jitter, owner, shed_parent_id, scheduled_for, queued_by
     )
     SELECT
       t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
-      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.jitter, t.owner, t.id, c.start, p_queued_by
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner, t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
     ORDER BY c.place
@@ -1606,20 +1729,22 @@ CREATE FUNCTION long_task.keep_deleted_attempt() RETURNS trigger
 BEGIN
   IF TG_OP = 'DELETE' THEN
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     VALUES (
       OLD.id, OLD.attempt, OLD.group_id, OLD.running_on, OLD.started, COALESCE(OLD.run_queued_by, OLD.queued_by),
-      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END
+      CASE WHEN OLD.run_queued_by IS NULL THEN OLD.scheduled_for ELSE OLD.run_scheduled_for END,
+      OLD.concurrency_key
     );
     PERFORM long_task.announce(NULL, OLD.running_on);
   ELSE
     INSERT INTO long_task.deleted_attempt (
-      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for
+      task_id, attempt, group_id, worker_id, started, started_by, scheduled_for, concurrency_key
     )
     SELECT
       t.id, t.attempt, t.group_id, t.running_on, t.started, COALESCE(t.run_queued_by, t.queued_by),
-      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END
+      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END,
+      t.concurrency_key
     FROM long_task.task AS t
     WHERE t.running_on IS NOT NULL;
     PERFORM long_task.announce(NULL, d.worker_id)
@@ -1652,6 +1777,33 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
+
+CREATE FUNCTION long_task.key_room(p_key text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.concurrency_key ' || p_key, 0)) THEN
+    RETURN NULL;
+  END IF;
+  RETURN COALESCE(
+    (SELECT c.max_running FROM long_task.concurrency_limit AS c WHERE c.concurrency_key = p_key), 1
+  ) - (
+    SELECT count(*)
+    FROM long_task.task AS t
+    WHERE t.concurrency_key = p_key
+      AND t.running_on IS NOT NULL
+  ) - (
+    SELECT count(*)
+    FROM long_task.deleted_attempt AS d
+    WHERE d.concurrency_key = p_key
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.key_room(p_key text) IS 'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
 CREATE FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1692,6 +1844,19 @@ CREATE FUNCTION long_task.lease_state(p_lease long_task.worker_lease) RETURNS te
     RETURN (((((p_lease).worker_id || '/'::text) || (p_lease).epoch) || '/'::text) || EXTRACT(epoch FROM (p_lease).locked_until));
 
 COMMENT ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) IS 'A word for the present state of a lease; every renewal makes another one of it.';
+
+CREATE FUNCTION long_task.leave_key(p_key text, p_held boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_key (concurrency_key, held)
+  VALUES (p_key, p_held);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
 CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) RETURNS void
     LANGUAGE plpgsql
@@ -1968,7 +2133,7 @@ CREATE FUNCTION long_task.move_task() RETURNS trigger
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -1978,6 +2143,12 @@ BEGIN
       ERRCODE = 'LT004',
       MESSAGE = format('task %s cannot become task %s', OLD.id, NEW.id),
       HINT = 'Insert another task.';
+  END IF;
+  IF NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key AND NEW.running_on IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = format('concurrency_key of task %s cannot be changed while it runs', OLD.id),
+      HINT = 'Cancel it, or wait for its end.';
   END IF;
   -- A claim and a report write worker_id too, and do not come here: this one was given by a person.
   IF NEW.worker_id IS DISTINCT FROM OLD.worker_id THEN
@@ -2006,7 +2177,9 @@ BEGIN
     WHEN NEW.state_id = 'AW' AND OLD.state_id IN ('AD', 'AB') THEN
       NULL;
     WHEN NEW.state_id = 'AB' AND OLD.state_id IN ('AW', 'AD') AND v_by_system THEN
-      NEW.queued_by := CASE OLD.queued_by WHEN 'dependency' THEN 'person' ELSE OLD.queued_by END;
+      IF NOT NEW.wants_key AND OLD.queued_by = 'dependency' THEN
+        NEW.queued_by := 'person';
+      END IF;
     WHEN NEW.state_id = 'DR' AND OLD.state_id IN ('CS', 'CF', 'CC') THEN
       NEW.shed_waiting := NULL; -- a draft has no end to wait for
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AW', 'AD', 'AB') THEN
@@ -2038,7 +2211,9 @@ BEGIN
         DETAIL = format('state_id is %s since %s', OLD.state_id, OLD.last_state_change);
   END CASE;
 
-  IF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
+  IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
+    NULL; -- back to its place in the queue: its key has room
+  ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN
       NEW.error := long_task.why_unmet(NEW.id);
@@ -2053,9 +2228,18 @@ BEGIN
       NEW.error := long_task.why_unmet(NEW.id);
     END IF;
   END IF;
+  -- Another key or another place in the queue: the next claim looks whether there is room.
+  IF OLD.wants_key AND NEW.state_id = 'AB' AND (
+    NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
+    OR NEW.group_id <> OLD.group_id
+    OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+  ) THEN
+    NEW.state_id := 'AW';
+  END IF;
+  NEW.wants_key := NEW.wants_key AND NEW.state_id = 'AB';
   IF NEW.state_id IN ('AW', 'AD') THEN
     NEW.state_id := CASE WHEN NEW.start_after > v_now THEN 'AD' ELSE 'AW' END;
-    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' THEN
+    IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
     PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
@@ -2224,6 +2408,7 @@ CREATE TABLE long_task.task (
     unmet text,
     has_needs boolean DEFAULT false NOT NULL,
     has_dependents boolean DEFAULT false NOT NULL,
+    wants_key boolean DEFAULT false NOT NULL,
     CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
     CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
 )
@@ -2305,7 +2490,7 @@ COMMENT ON COLUMN long_task.task.cron IS 'Schedule: minute, hour, day of month, 
 
 COMMENT ON COLUMN long_task.task.time_zone IS 'Schedule: cron lines, days, weeks and months keep the wall clock of this zone; null: UTC.';
 
-COMMENT ON COLUMN long_task.task.concurrency_key IS 'Reserved for limits by key; refused until the schema can enforce it.';
+COMMENT ON COLUMN long_task.task.concurrency_key IS 'At most so many tasks with this key run at once as concurrency_limit says, or one; null: no limit.';
 
 COMMENT ON COLUMN long_task.task.queued_by IS 'What queued it last: person, schedule, dependency or retry. System.';
 
@@ -2346,6 +2531,8 @@ COMMENT ON COLUMN long_task.task.unmet IS 'When what it needs can no longer come
 COMMENT ON COLUMN long_task.task.has_needs IS 'Whether it has rows in task_dependency. System.';
 
 COMMENT ON COLUMN long_task.task.has_dependents IS 'Whether others have rows there that name it. System.';
+
+COMMENT ON COLUMN long_task.task.wants_key IS 'Whether it waits for others with its concurrency_key to end. System.';
 
 CREATE FUNCTION long_task.order_with_results(p_task long_task.task) RETURNS json
     LANGUAGE plpgsql STABLE
@@ -2576,6 +2763,126 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) IS 'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
+
+CREATE FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_enough      CONSTANT integer := 16777216;
+  v_rounds      CONSTANT integer := 10;
+  v_many        CONSTANT integer := 200;
+  v_fetch       integer := p_limit;
+  v_length      integer := 0;
+  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_group_room  integer;
+  v_other_rooms jsonb := jsonb_build_object();
+  v_key_rooms   jsonb := jsonb_build_object();
+  v_key_room    integer;
+  v_task        record;
+  v_seen        bigint[] := ARRAY[]::bigint[];
+  v_aside       bigint[];
+  v_ids         bigint[] := ARRAY[]::bigint[];
+BEGIN
+  FOR v_round IN 1 .. v_rounds LOOP
+    v_aside := ARRAY[]::bigint[];
+    FOR v_task IN
+      WITH of_group AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_group_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+        FOR NO KEY UPDATE SKIP LOCKED
+      ),
+      of_worker AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_worker_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT v_fetch
+        FOR NO KEY UPDATE SKIP LOCKED
+      )
+      SELECT * FROM of_group
+      UNION ALL
+      SELECT * FROM of_worker
+      ORDER BY priority, ready_seq
+      LIMIT v_fetch
+    LOOP
+      EXIT WHEN cardinality(v_ids) = p_limit OR v_length >= v_enough;
+      v_seen := v_seen || v_task.id;
+      -- One of the worker's own may be of another group: that is asked for each.
+      IF v_task.group_id = p_group_id THEN
+        v_group_room := v_room;
+      ELSE
+        IF NOT v_other_rooms ? v_task.group_id::text THEN
+          v_other_rooms := v_other_rooms
+            || jsonb_build_object(v_task.group_id, long_task.group_room(v_task.group_id, p_limit));
+        END IF;
+        v_group_room := (v_other_rooms ->> v_task.group_id::text)::integer;
+      END IF;
+      CONTINUE WHEN (v_group_room > 0) IS NOT TRUE;
+      IF v_task.concurrency_key IS NOT NULL THEN
+        IF NOT v_key_rooms ? v_task.concurrency_key THEN
+          v_key_rooms := v_key_rooms
+            || jsonb_build_object(v_task.concurrency_key, long_task.key_room(v_task.concurrency_key));
+        END IF;
+        v_key_room := (v_key_rooms ->> v_task.concurrency_key)::integer;
+        IF v_key_room <= 0 THEN
+          v_aside := v_aside || v_task.id;
+        END IF;
+        CONTINUE WHEN (v_key_room > 0) IS NOT TRUE;
+        v_key_rooms := v_key_rooms || jsonb_build_object(v_task.concurrency_key, v_key_room - 1);
+      END IF;
+      IF v_task.group_id = p_group_id THEN
+        v_room := v_room - 1;
+      ELSE
+        v_other_rooms := v_other_rooms || jsonb_build_object(v_task.group_id, v_group_room - 1);
+      END IF;
+      v_ids := v_ids || v_task.id;
+      -- Here, and not in the query, so that nothing is read of the tasks that are left.
+      v_length := v_length
+        + octet_length(v_task.command::text)
+        + COALESCE(octet_length(v_task.params::text), 0)
+        + COALESCE(octet_length(v_task.env::text), 0)
+        + COALESCE(octet_length(v_task.stdin), 0);
+      IF v_task.has_needs THEN
+        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+      END IF;
+    END LOOP;
+    IF cardinality(v_aside) > 0 THEN
+      -- 'system' tells the triggers that a procedure writes this; it is never stored.
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'system',
+        state_id = 'AB',
+        wants_key = true
+      WHERE t.id = ANY (v_aside);
+    END IF;
+    EXIT WHEN cardinality(v_seen) = cardinality(v_ids) -- nobody was passed over
+      OR cardinality(v_ids) = p_limit
+      OR v_length >= v_enough;
+    v_fetch := v_many;
+  END LOOP;
+  RETURN v_ids;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
 CREATE FUNCTION long_task.pinned_worker(p_task long_task.task) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -3198,6 +3505,51 @@ $$;
 
 COMMENT ON FUNCTION long_task.settle_changed_task() IS 'Trigger: let tasks go on that waited for one that was ended, queued again or deleted by hand or by a schedule.';
 
+CREATE FUNCTION long_task.settle_keys(p_limit integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_pause CONSTANT double precision := 0.1;
+  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
+  v_keys  text[];
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  WITH taken AS (
+    DELETE FROM long_task.unsettled_key AS u
+    USING (
+      SELECT f.id
+      FROM long_task.unsettled_key AS f
+      ORDER BY f.id
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) AS first
+    WHERE u.id = first.id
+    RETURNING u.concurrency_key
+  )
+  SELECT array_agg(DISTINCT t.concurrency_key) INTO v_keys
+  FROM taken AS t;
+  IF v_keys IS NOT NULL THEN
+    PERFORM long_task.free_keys(v_keys);
+  END IF;
+  -- What is there since before can be taken at once; what has just been left again is held by somebody.
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_key AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_keys(p_limit integer) IS 'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
+
 CREATE FUNCTION long_task.settle_left(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3318,7 +3670,8 @@ BEGIN
       UPDATE long_task.task AS t
       SET
         queued_by = 'system',
-        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END
+        state_id = CASE w.verdict WHEN 'start' THEN 'AW' WHEN 'wait' THEN 'AB' ELSE 'AC' END,
+        wants_key = false
       FROM (
         SELECT
           s.id,
@@ -3329,7 +3682,7 @@ BEGIN
         ORDER BY s.id
       ) AS w
       WHERE t.id = w.id
-        AND w.verdict <> CASE t.state_id WHEN 'AB' THEN 'wait' ELSE 'start' END
+        AND w.verdict <> CASE WHEN t.state_id = 'AB' AND NOT t.wants_key THEN 'wait' ELSE 'start' END
       RETURNING t.id, t.state_id, t.has_dependents
     )
     SELECT array_agg(m.id) INTO v_ended
@@ -3404,7 +3757,9 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(long_task.settle_left(v_batch), long_task.fire_schedules(v_due));
+  v_wake_in := LEAST(
+    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+  );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -3430,6 +3785,40 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+CREATE FUNCTION long_task.tell_group() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM long_task.announce(OLD.group_id, NULL);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    PERFORM long_task.announce(NEW.group_id, NULL);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_group() IS 'Trigger: wake the nodes of a group whose limit has been changed.';
+
+CREATE FUNCTION long_task.tell_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM long_task.leave_key(OLD.concurrency_key, false);
+  END IF;
+  IF TG_TABLE_NAME = 'concurrency_limit' AND TG_OP <> 'DELETE' THEN
+    PERFORM long_task.leave_key(NEW.concurrency_key, false);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_key() IS 'Trigger: have those looked at that wait for a key when there may be room.';
 
 CREATE FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT
@@ -3665,6 +4054,18 @@ $$;
 
 COMMENT ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json) IS 'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
+CREATE TABLE long_task.concurrency_limit (
+    concurrency_key text NOT NULL,
+    max_running integer NOT NULL,
+    CONSTRAINT concurrency_limit_is_a_number CHECK ((max_running >= 0))
+);
+
+COMMENT ON TABLE long_task.concurrency_limit IS 'How many tasks with a concurrency_key run at once. A key without a row here: one.';
+
+COMMENT ON COLUMN long_task.concurrency_limit.concurrency_key IS 'Any text.';
+
+COMMENT ON COLUMN long_task.concurrency_limit.max_running IS 'At most so many; 0: none.';
+
 CREATE TABLE long_task.deleted_attempt (
     task_id bigint NOT NULL,
     attempt integer NOT NULL,
@@ -3672,7 +4073,8 @@ CREATE TABLE long_task.deleted_attempt (
     worker_id integer NOT NULL,
     started timestamp with time zone,
     started_by text NOT NULL,
-    scheduled_for timestamp with time zone
+    scheduled_for timestamp with time zone,
+    concurrency_key text
 );
 
 COMMENT ON TABLE long_task.deleted_attempt IS 'Executing tasks whose row was deleted: their processes are to be killed, and their attempts to be kept as history.';
@@ -3690,6 +4092,8 @@ COMMENT ON COLUMN long_task.deleted_attempt.started IS 'When it was claimed.';
 COMMENT ON COLUMN long_task.deleted_attempt.started_by IS 'What had queued the task.';
 
 COMMENT ON COLUMN long_task.deleted_attempt.scheduled_for IS 'As in task.';
+
+COMMENT ON COLUMN long_task.deleted_attempt.concurrency_key IS 'The key that it has until its process is gone.';
 
 CREATE VIEW long_task.failed AS
  SELECT id,
@@ -3733,6 +4137,18 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
+
+CREATE TABLE long_task.group_limit (
+    group_id integer NOT NULL,
+    max_running integer NOT NULL,
+    CONSTRAINT group_limit_is_a_number CHECK ((max_running >= 0))
+);
+
+COMMENT ON TABLE long_task.group_limit IS 'How many tasks of a group run at once, on all its workers. A group without a row here: as many as there are slots.';
+
+COMMENT ON COLUMN long_task.group_limit.group_id IS 'The group.';
+
+COMMENT ON COLUMN long_task.group_limit.max_running IS 'At most so many; 0: none.';
 
 CREATE TABLE long_task.task_run (
     task_id bigint NOT NULL,
@@ -4053,6 +4469,29 @@ COMMENT ON COLUMN long_task.task_state.set_by IS 'Who brings a task into this st
 
 COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
 
+CREATE TABLE long_task.unsettled_key (
+    id bigint NOT NULL,
+    concurrency_key text NOT NULL,
+    held boolean NOT NULL
+);
+
+COMMENT ON TABLE long_task.unsettled_key IS 'Keys whose waiting tasks are to be looked at once more. System.';
+
+COMMENT ON COLUMN long_task.unsettled_key.id IS 'Order of arrival.';
+
+COMMENT ON COLUMN long_task.unsettled_key.concurrency_key IS 'The key.';
+
+COMMENT ON COLUMN long_task.unsettled_key.held IS 'Whether somebody held a row, or was looking at the key himself.';
+
+ALTER TABLE long_task.unsettled_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.unsettled_key_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE long_task.unsettled_task (
     id bigint NOT NULL,
     task_id bigint NOT NULL,
@@ -4372,8 +4811,14 @@ COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on tha
 
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
+ALTER TABLE ONLY long_task.concurrency_limit
+    ADD CONSTRAINT concurrency_limit_pkey PRIMARY KEY (concurrency_key);
+
 ALTER TABLE ONLY long_task.deleted_attempt
     ADD CONSTRAINT deleted_attempt_pkey PRIMARY KEY (worker_id, task_id);
+
+ALTER TABLE ONLY long_task.group_limit
+    ADD CONSTRAINT group_limit_pkey PRIMARY KEY (group_id);
 
 ALTER TABLE ONLY long_task.task_dependency
     ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, needs_task_id);
@@ -4386,6 +4831,9 @@ ALTER TABLE ONLY long_task.task_run
 
 ALTER TABLE ONLY long_task.task_state
     ADD CONSTRAINT task_state_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY long_task.unsettled_key
+    ADD CONSTRAINT unsettled_key_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY long_task.unsettled_task
     ADD CONSTRAINT unsettled_task_pkey PRIMARY KEY (id);
@@ -4420,6 +4868,12 @@ CREATE INDEX task_dependency_upward ON long_task.task_dependency USING btree (ne
 
 CREATE INDEX task_failed ON long_task.task USING btree (finished) WHERE (state_id = 'CF'::text);
 
+CREATE INDEX task_key_held ON long_task.task USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (running_on IS NOT NULL));
+
+CREATE INDEX task_key_wanted ON long_task.task USING btree (concurrency_key, group_id, priority, ready_seq) WHERE (wants_key AND (worker_id IS NULL));
+
+CREATE INDEX task_key_wanted_pinned ON long_task.task USING btree (concurrency_key, worker_id, priority, ready_seq) WHERE (wants_key AND (worker_id IS NOT NULL));
+
 CREATE INDEX task_ready ON long_task.task USING btree (group_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
 
 CREATE INDEX task_ready_pinned ON long_task.task USING btree (worker_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
@@ -4438,7 +4892,7 @@ CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TAB
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
-CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for, run_queued_by, run_scheduled_for ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_changed_task BEFORE UPDATE OF timeout, kill_grace, retry_delay, max_attempts, progress, concurrency_key, attempt, base_attempt, pinned, queued_by, ready_seq, created, shed_anchor, shed_waiting, shed_error, cron_fields, scheduled_for, run_queued_by, run_scheduled_for, wants_key ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task();
 
 CREATE TRIGGER check_changed_task_input BEFORE UPDATE OF state_id, command, params, env, stdin, cwd, shed_clone, next_start, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task_input();
 
@@ -4470,7 +4924,7 @@ CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EAC
 
 CREATE TRIGGER link_tasks AFTER INSERT ON long_task.task_dependency REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION long_task.link_tasks();
 
-CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id)))) EXECUTE FUNCTION long_task.move_task();
+CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.concurrency_key IS DISTINCT FROM old.concurrency_key)))) EXECUTE FUNCTION long_task.move_task();
 
 CREATE TRIGGER relink_task AFTER UPDATE OF "on", condition, enabled ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
 
@@ -4481,6 +4935,14 @@ CREATE TRIGGER settle_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW W
 CREATE TRIGGER settle_task_of_other_needs AFTER UPDATE OF needs, unmet ON long_task.task FOR EACH ROW WHEN (new.has_needs) EXECUTE FUNCTION long_task.settle_changed_task();
 
 CREATE TRIGGER settle_truncated_tasks BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER tell_group AFTER INSERT OR DELETE OR UPDATE ON long_task.group_limit FOR EACH ROW EXECUTE FUNCTION long_task.tell_group();
+
+CREATE TRIGGER tell_key AFTER INSERT OR DELETE OR UPDATE ON long_task.concurrency_limit FOR EACH ROW EXECUTE FUNCTION long_task.tell_key();
+
+CREATE TRIGGER tell_key AFTER UPDATE ON long_task.task FOR EACH ROW WHEN (((old.concurrency_key IS NOT NULL) AND (old.state_id = 'AW'::text) AND (old.running_on IS NULL) AND (new.running_on IS NULL) AND (NOT new.wants_key) AND ((new.state_id <> 'AW'::text) OR (new.concurrency_key IS DISTINCT FROM old.concurrency_key) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id)))) EXECUTE FUNCTION long_task.tell_key();
+
+CREATE TRIGGER tell_key_of_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN (((old.concurrency_key IS NOT NULL) AND (old.state_id = 'AW'::text) AND (old.running_on IS NULL))) EXECUTE FUNCTION long_task.tell_key();
 
 CREATE TRIGGER unlink_task AFTER DELETE ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
 
@@ -4551,9 +5013,15 @@ REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) FROM PUBLIC;
 
@@ -4571,11 +5039,15 @@ REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.key_room(p_key text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) FROM PUBLIC;
 
@@ -4696,6 +5168,8 @@ REVOKE ALL ON FUNCTION long_task.passed_bytes(p_task_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.pinned_worker(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.plain_order(p_task long_task.task) FROM PUBLIC;
@@ -4759,6 +5233,8 @@ REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_grou
 
 REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.settle_keys(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.settle_left(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_tasks(p_ids bigint[]) FROM PUBLIC;
@@ -4767,6 +5243,10 @@ REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.tell_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) TO long_task_reader;
@@ -4786,8 +5266,14 @@ GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_
 
 REVOKE ALL ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
+GRANT SELECT ON TABLE long_task.concurrency_limit TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.concurrency_limit TO long_task_user;
+
 GRANT SELECT ON TABLE long_task.failed TO long_task_reader;
 GRANT SELECT ON TABLE long_task.failed TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.group_limit TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.group_limit TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task_run TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_run TO long_task_user;

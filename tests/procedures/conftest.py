@@ -13,7 +13,8 @@ _EMPTY = """
 SET session_replication_role = replica;
 TRUNCATE
   long_task.task, long_task.task_run, long_task.worker_lease, long_task.worker_stop,
-  long_task.deleted_attempt
+  long_task.deleted_attempt, long_task.task_dependency, long_task.unsettled_task,
+  long_task.unsettled_key, long_task.concurrency_limit, long_task.group_limit
 CASCADE;
 UPDATE test_clock.state SET frozen = NULL, shift = '0';
 """

@@ -81,7 +81,7 @@ BAD = [
     Bad("jitter", "'-1 s'", "LT007", "jitter -00:00:01 is not between", INTERVAL),
     Bad("jitter", "'-1 year 361 days'", "LT007", "jitter -1 years +361 days", INTERVAL),
     Bad("jitter", "'101 years'", "LT007", "jitter 101 years is not between", INTERVAL),
-    Bad("concurrency_key", "'k'", "LT010", "concurrency_key cannot be used", "Set max_task"),
+    Bad("concurrency_key", "''", "LT004", "concurrency_key of 0 bytes is not", "Give a short"),
 ]
 
 

@@ -9,7 +9,7 @@ DENIED = "42501"
 READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
     "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
-    "task_dependency",
+    "task_dependency", "concurrency_limit", "group_limit",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
@@ -66,11 +66,8 @@ def test_a_role_reads_what_it_is_granted_and_nothing_else(sql: Sql, role: str) -
 def test_a_role_writes_whole_rows_of_what_it_is_granted_and_of_nothing_else(
     sql: Sql, role: str, privilege: str
 ) -> None:
-    granted = {
-        "INSERT": {"worker"},
-        "UPDATE": {"worker"},
-        "DELETE": {"worker", "task", "task_dependency"},
-    }
+    whole = {"worker", "concurrency_limit", "group_limit"}
+    granted = {"INSERT": whole, "UPDATE": whole, "DELETE": whole | {"task", "task_dependency"}}
     expected = granted.get(privilege, set()) if role == USER else set()
     assert _relations(sql, privilege) == expected
 

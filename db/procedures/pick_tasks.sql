@@ -1,0 +1,143 @@
+-- pick_tasks: lock the ready tasks that a worker may start now, best first.
+--
+-- Called by  claim_tasks
+-- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED, in the order of the two ready indexes. FOR UPDATE
+--            would pass over rows that an open transaction references by a foreign key.
+--            The keys and groups with a limit, as key_room and group_room.
+-- Raises     nothing
+--
+-- A task whose key has no room is put aside, so that it is passed by once and not by each claim. If another claim is
+-- about to find out, it stays where it is, for the next call.
+--
+-- It ends with the task that makes the answer 16 MiB long; the next call takes what is left. check_task_input sees to it
+-- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
+-- take, even if each byte is written as six (\u0001).
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
+CREATE OR REPLACE FUNCTION long_task.pick_tasks(
+  p_worker_id integer,
+  p_group_id  integer,
+  p_limit     integer
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_enough      CONSTANT integer := 16777216;
+  v_rounds      CONSTANT integer := 10;
+  v_many        CONSTANT integer := 200;
+  v_fetch       integer := p_limit;
+  v_length      integer := 0;
+  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_group_room  integer;
+  v_other_rooms jsonb := jsonb_build_object();
+  v_key_rooms   jsonb := jsonb_build_object();
+  v_key_room    integer;
+  v_task        record;
+  v_seen        bigint[] := ARRAY[]::bigint[];
+  v_aside       bigint[];
+  v_ids         bigint[] := ARRAY[]::bigint[];
+BEGIN
+  FOR v_round IN 1 .. v_rounds LOOP
+    v_aside := ARRAY[]::bigint[];
+    FOR v_task IN
+      WITH of_group AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_group_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+        FOR NO KEY UPDATE SKIP LOCKED
+      ),
+      of_worker AS (
+        SELECT
+          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+          t.has_needs
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_worker_id
+          AND t.id <> ALL (v_seen)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT v_fetch
+        FOR NO KEY UPDATE SKIP LOCKED
+      )
+      SELECT * FROM of_group
+      UNION ALL
+      SELECT * FROM of_worker
+      ORDER BY priority, ready_seq
+      LIMIT v_fetch
+    LOOP
+      EXIT WHEN cardinality(v_ids) = p_limit OR v_length >= v_enough;
+      v_seen := v_seen || v_task.id;
+      -- One of the worker's own may be of another group: that is asked for each.
+      IF v_task.group_id = p_group_id THEN
+        v_group_room := v_room;
+      ELSE
+        IF NOT v_other_rooms ? v_task.group_id::text THEN
+          v_other_rooms := v_other_rooms
+            || jsonb_build_object(v_task.group_id, long_task.group_room(v_task.group_id, p_limit));
+        END IF;
+        v_group_room := (v_other_rooms ->> v_task.group_id::text)::integer;
+      END IF;
+      CONTINUE WHEN (v_group_room > 0) IS NOT TRUE;
+      IF v_task.concurrency_key IS NOT NULL THEN
+        IF NOT v_key_rooms ? v_task.concurrency_key THEN
+          v_key_rooms := v_key_rooms
+            || jsonb_build_object(v_task.concurrency_key, long_task.key_room(v_task.concurrency_key));
+        END IF;
+        v_key_room := (v_key_rooms ->> v_task.concurrency_key)::integer;
+        IF v_key_room <= 0 THEN
+          v_aside := v_aside || v_task.id;
+        END IF;
+        CONTINUE WHEN (v_key_room > 0) IS NOT TRUE;
+        v_key_rooms := v_key_rooms || jsonb_build_object(v_task.concurrency_key, v_key_room - 1);
+      END IF;
+      IF v_task.group_id = p_group_id THEN
+        v_room := v_room - 1;
+      ELSE
+        v_other_rooms := v_other_rooms || jsonb_build_object(v_task.group_id, v_group_room - 1);
+      END IF;
+      v_ids := v_ids || v_task.id;
+      -- Here, and not in the query, so that nothing is read of the tasks that are left.
+      v_length := v_length
+        + octet_length(v_task.command::text)
+        + COALESCE(octet_length(v_task.params::text), 0)
+        + COALESCE(octet_length(v_task.env::text), 0)
+        + COALESCE(octet_length(v_task.stdin), 0);
+      IF v_task.has_needs THEN
+        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+      END IF;
+    END LOOP;
+    IF cardinality(v_aside) > 0 THEN
+      -- 'system' tells the triggers that a procedure writes this; it is never stored.
+      UPDATE long_task.task AS t
+      SET
+        queued_by = 'system',
+        state_id = 'AB',
+        wants_key = true
+      WHERE t.id = ANY (v_aside);
+    END IF;
+    EXIT WHEN cardinality(v_seen) = cardinality(v_ids) -- nobody was passed over
+      OR cardinality(v_ids) = p_limit
+      OR v_length >= v_enough;
+    v_fetch := v_many;
+  END LOOP;
+  RETURN v_ids;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
+  'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
