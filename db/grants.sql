@@ -42,6 +42,12 @@ GRANT SELECT ON
   long_task.task_dependency,
   long_task.concurrency_limit,
   long_task.group_limit,
+  long_task.workflow,
+  long_task.workflow_step,
+  long_task.workflow_edge,
+  long_task.workflow_run,
+  long_task.workflow_status,
+  long_task.workflow_step_status,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -59,10 +65,14 @@ GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
+  long_task.why_blocked(long_task.task),
   long_task.refuse(text, text, text, text),
   long_task.is_met(text, jsonpath, text, integer, jsonb),
   long_task.needs_verdict(bigint, text, text),
   long_task.why_unmet(bigint),
+  long_task.check_edge(text, jsonpath, text),
+  long_task.workflow_recovery_point(bigint),
+  long_task.workflow_graph(bigint, text),
   long_task.schedule_preview(text, text, timestamptz, integer),
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
@@ -83,23 +93,31 @@ GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
   shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
-  unmet
+  unmet, workflow
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
   shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
-  unmet,
+  unmet, workflow,
   progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
   UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.concurrency_limit, long_task.group_limit TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.workflow_step, long_task.workflow_edge TO long_task_user;
+GRANT INSERT (name, version, description, enabled, one_at_a_time, max_running),
+  UPDATE (name, description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
   long_task.assert_attempt(bigint, integer),
-  long_task.run_now(bigint)
+  long_task.run_now(bigint),
+  long_task.new_workflow_version(text),
+  long_task.start_workflow(text, jsonb, integer),
+  long_task.resume_workflow(bigint, text, text),
+  long_task.cancel_workflow(bigint),
+  long_task.skip_task(bigint)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION

@@ -839,6 +839,185 @@ COMMENT ON COLUMN long_task.deleted_attempt.concurrency_key IS 'The key that it 
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0009_concurrency', 'pg_tasks', 'changelog.xml', NOW(), 15, '9:f6c9b573d8015b866849920a1750b147', 'sqlFile path=changes/0009_concurrency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::changes/0010_workflow::pg_tasks
+
+-- Workflows: graphs of tasks that are defined once and started many times.
+--
+-- A definition is rows; a version of it that has been started is not changed any more, so that a run's definition can
+-- always be looked up. A run is tasks and dependencies like any others, copied from the definition.
+
+CREATE TABLE long_task.workflow (
+  name          text        NOT NULL,
+  version       integer     NOT NULL,
+  description   text,
+  enabled       boolean     NOT NULL DEFAULT true,
+  one_at_a_time boolean     NOT NULL DEFAULT false,
+  max_running   integer,
+  owner         text        NOT NULL DEFAULT session_user,
+  created       timestamptz NOT NULL DEFAULT long_task.clock(),
+  CONSTRAINT workflow_pkey PRIMARY KEY (name, version),
+  CONSTRAINT workflow_has_a_name CHECK (octet_length(name) BETWEEN 1 AND 500),
+  CONSTRAINT workflow_limit_is_a_number CHECK (max_running >= 0)
+);
+
+CREATE TABLE long_task.workflow_step (
+  workflow        text     NOT NULL,
+  version         integer  NOT NULL,
+  name            text     NOT NULL,
+  command         text[]   NOT NULL,
+  params          jsonb,
+  env             jsonb,
+  stdin           text,
+  cwd             text,
+  group_id        integer  NOT NULL DEFAULT 0,
+  worker_id       integer,
+  priority        integer  NOT NULL DEFAULT 0,
+  timeout         interval,
+  kill_grace      interval,
+  max_attempts    integer  NOT NULL DEFAULT 1,
+  retry_delay     interval NOT NULL DEFAULT interval '10 seconds',
+  concurrency_key text,
+  needs           text,
+  unmet           text,
+  fan_out         jsonpath,
+  CONSTRAINT workflow_step_pkey PRIMARY KEY (workflow, version, name),
+  CONSTRAINT workflow_step_of_workflow FOREIGN KEY (workflow, version)
+    REFERENCES long_task.workflow (name, version) ON UPDATE CASCADE ON DELETE CASCADE,
+  CONSTRAINT workflow_step_has_a_name CHECK (octet_length(name) BETWEEN 1 AND 500),
+  CONSTRAINT workflow_step_params_are_an_object CHECK (jsonb_typeof(params) = 'object')
+);
+
+CREATE TABLE long_task.workflow_edge (
+  workflow   text     NOT NULL,
+  version    integer  NOT NULL,
+  step       text     NOT NULL,
+  needs_step text     NOT NULL,
+  "on"       text     NOT NULL DEFAULT 'success',
+  condition  jsonpath,
+  enabled    boolean  NOT NULL DEFAULT true,
+  pass       text,
+  each       boolean  NOT NULL DEFAULT false,
+  CONSTRAINT workflow_edge_pkey PRIMARY KEY (workflow, version, step, needs_step),
+  CONSTRAINT workflow_edge_of_step FOREIGN KEY (workflow, version, step)
+    REFERENCES long_task.workflow_step (workflow, version, name) ON UPDATE CASCADE ON DELETE CASCADE,
+  CONSTRAINT workflow_edge_of_needed_step FOREIGN KEY (workflow, version, needs_step)
+    REFERENCES long_task.workflow_step (workflow, version, name) ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE INDEX workflow_edge_needs
+  ON long_task.workflow_edge (workflow, version, needs_step);
+
+CREATE TABLE long_task.workflow_run (
+  id            bigint      GENERATED ALWAYS AS IDENTITY,
+  workflow      text        NOT NULL,
+  version       integer     NOT NULL,
+  params        jsonb       NOT NULL DEFAULT '{}',
+  created       timestamptz NOT NULL DEFAULT long_task.clock(),
+  started       timestamptz,
+  cancelled     timestamptz,
+  error         text,
+  started_by    text        NOT NULL DEFAULT 'person',
+  scheduled_for timestamptz,
+  task_id       bigint,
+  owner         text        NOT NULL DEFAULT session_user,
+  CONSTRAINT workflow_run_pkey PRIMARY KEY (id),
+  CONSTRAINT workflow_run_of_workflow FOREIGN KEY (workflow, version)
+    REFERENCES long_task.workflow (name, version) ON UPDATE CASCADE
+);
+CREATE INDEX workflow_run_of_workflow
+  ON long_task.workflow_run (workflow, version, id);
+CREATE INDEX workflow_run_waiting
+  ON long_task.workflow_run (workflow, id)
+  WHERE started IS NULL AND cancelled IS NULL;
+
+-- Workflows of which a run has ended while another waits for that.
+CREATE TABLE long_task.unsettled_workflow (
+  id       bigint  GENERATED ALWAYS AS IDENTITY,
+  workflow text    NOT NULL,
+  held     boolean NOT NULL,
+  CONSTRAINT unsettled_workflow_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE long_task.task
+  ADD COLUMN workflow text,
+  ADD COLUMN run_id   bigint,
+  ADD COLUMN step     text,
+  ADD COLUMN item     integer;
+CREATE INDEX task_of_run
+  ON long_task.task (run_id, step, item)
+  WHERE run_id IS NOT NULL;
+CREATE INDEX task_active_in_run
+  ON long_task.task (run_id)
+  WHERE run_id IS NOT NULL
+    AND (state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR running_on IS NOT NULL);
+
+COMMENT ON TABLE long_task.workflow IS
+  'A graph of steps that start_workflow copies into tasks. The latest enabled version is started.';
+COMMENT ON COLUMN long_task.workflow.name IS 'Its name, the same for all versions.';
+COMMENT ON COLUMN long_task.workflow.version IS 'From 1. One that has been started is not changed any more: new_workflow_version copies it.';
+COMMENT ON COLUMN long_task.workflow.description IS 'For people.';
+COMMENT ON COLUMN long_task.workflow.enabled IS 'False: this version is not started unless it is asked for by number.';
+COMMENT ON COLUMN long_task.workflow.one_at_a_time IS 'Whether a run waits for the end of the run before it.';
+COMMENT ON COLUMN long_task.workflow.max_running IS 'At most so many tasks of all runs of the workflow run at once; null: no limit.';
+COMMENT ON COLUMN long_task.workflow.owner IS 'Database user that inserted the row.';
+COMMENT ON COLUMN long_task.workflow.created IS 'When the row was inserted.';
+COMMENT ON TABLE long_task.workflow_step IS
+  'A step: one task of each run, or one for each item if it is fanned out. The columns are those of task.';
+COMMENT ON COLUMN long_task.workflow_step.workflow IS 'The workflow.';
+COMMENT ON COLUMN long_task.workflow_step.version IS 'Its version; left out of an INSERT: the latest.';
+COMMENT ON COLUMN long_task.workflow_step.name IS 'Name of the step, and of its tasks.';
+COMMENT ON COLUMN long_task.workflow_step.command IS 'Program and arguments. %PARAM:name% becomes a parameter of the run, %PARAM:item% the item, %RESULT:step.path% a result.';
+COMMENT ON COLUMN long_task.workflow_step.params IS 'An object; what the run is given is added to it, and comes before it.';
+COMMENT ON COLUMN long_task.workflow_step.env IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.stdin IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.cwd IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.group_id IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.worker_id IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.priority IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.timeout IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.kill_grace IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.max_attempts IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.retry_delay IS 'As in task.';
+COMMENT ON COLUMN long_task.workflow_step.concurrency_key IS 'As in task; excluded by max_running of the workflow.';
+COMMENT ON COLUMN long_task.workflow_step.needs IS 'As in task: all (null), any.';
+COMMENT ON COLUMN long_task.workflow_step.unmet IS 'As in task: cancel (null), start, wait.';
+COMMENT ON COLUMN long_task.workflow_step.fan_out IS 'Path to an array in the parameters of the run: the step is one task for each of its items.';
+COMMENT ON TABLE long_task.workflow_edge IS
+  'A step that needs another. The columns are those of task_dependency.';
+COMMENT ON COLUMN long_task.workflow_edge.workflow IS 'The workflow.';
+COMMENT ON COLUMN long_task.workflow_edge.version IS 'Its version; left out of an INSERT: the latest.';
+COMMENT ON COLUMN long_task.workflow_edge.step IS 'The step that waits.';
+COMMENT ON COLUMN long_task.workflow_edge.needs_step IS 'The step that it waits for: all of its tasks, if it is fanned out.';
+COMMENT ON COLUMN long_task.workflow_edge."on" IS 'As in task_dependency: success, failure, cancel, end.';
+COMMENT ON COLUMN long_task.workflow_edge.condition IS 'As in task_dependency.';
+COMMENT ON COLUMN long_task.workflow_edge.enabled IS 'As in task_dependency.';
+COMMENT ON COLUMN long_task.workflow_edge.pass IS 'As in task_dependency; the results of a step that is fanned out are an array.';
+COMMENT ON COLUMN long_task.workflow_edge.each IS 'Both steps are fanned out, and each item waits for the same item only.';
+COMMENT ON TABLE long_task.workflow_run IS
+  'A workflow that was started. Its tasks name it in run_id; workflow_status says how it stands.';
+COMMENT ON COLUMN long_task.workflow_run.id IS 'The run.';
+COMMENT ON COLUMN long_task.workflow_run.workflow IS 'What was started.';
+COMMENT ON COLUMN long_task.workflow_run.version IS 'The version that was started.';
+COMMENT ON COLUMN long_task.workflow_run.params IS 'What start_workflow was given.';
+COMMENT ON COLUMN long_task.workflow_run.created IS 'When it was asked for.';
+COMMENT ON COLUMN long_task.workflow_run.started IS 'When its tasks were made; null: it waits for the run before it.';
+COMMENT ON COLUMN long_task.workflow_run.cancelled IS 'When cancel_workflow was called for it.';
+COMMENT ON COLUMN long_task.workflow_run.error IS 'Why it could not be begun.';
+COMMENT ON COLUMN long_task.workflow_run.started_by IS 'What started it: person or schedule.';
+COMMENT ON COLUMN long_task.workflow_run.scheduled_for IS 'Time of the schedule for which it was started.';
+COMMENT ON COLUMN long_task.workflow_run.task_id IS 'The task whose schedule started it.';
+COMMENT ON COLUMN long_task.workflow_run.owner IS 'Database user that started it.';
+COMMENT ON TABLE long_task.unsettled_workflow IS
+  'Workflows of which a run may go on that waited for another. System.';
+COMMENT ON COLUMN long_task.unsettled_workflow.id IS 'Order of arrival.';
+COMMENT ON COLUMN long_task.unsettled_workflow.workflow IS 'The workflow.';
+COMMENT ON COLUMN long_task.unsettled_workflow.held IS 'Whether somebody is about to start a run himself.';
+COMMENT ON COLUMN long_task.task.workflow IS 'What the starts of this template (shed_clone) start, instead of a copy of it.';
+COMMENT ON COLUMN long_task.task.run_id IS 'Run of a workflow that it is a part of. System.';
+COMMENT ON COLUMN long_task.task.step IS 'Its step in that workflow. System.';
+COMMENT ON COLUMN long_task.task.item IS 'Its place in the array that the step is fanned out over, from 0. System.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0010_workflow', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:8ee22bfa415dbd73b755ce536a66041d', 'sqlFile path=changes/0010_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
 -- plain_order: what a node has to know to start the attempt that a row is in, as the row has it.
@@ -862,6 +1041,7 @@ RETURN json_build_object(
   'env', p_task.env,
   'params', p_task.params::text,
   'stdin', p_task.stdin,
+  'run_id', p_task.run_id,
   'timeout', extract(epoch FROM p_task.timeout),
   'kill_grace', extract(epoch FROM p_task.kill_grace),
   'scheduled_for', to_char(
@@ -876,7 +1056,7 @@ RETURN json_build_object(
 COMMENT ON FUNCTION long_task.plain_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:ff124bda937088436272c731444322fa', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:fabc5f7b505ea55099b1731b206a7915', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/order_with_results::pg_tasks
 
@@ -918,7 +1098,7 @@ BEGIN
   INTO v_results, v_params, v_env, v_stdin
   FROM long_task.results_of_needs(p_task.id) AS r;
 
-  v_task.command := long_task.fill_in_results(p_task.command, v_results);
+  v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
   IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
     v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
   END IF;
@@ -947,7 +1127,7 @@ $$;
 COMMENT ON FUNCTION long_task.order_with_results(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:abc251582f52b463a6a66e86045b0168', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:f5de443281cb9f4ccaadbef43399564d', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -971,7 +1151,521 @@ END;
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/add_run::pg_tasks
+
+-- add_run: write down a run of a workflow, and begin it unless it has to wait.
+--
+-- Called by  start_workflow for people, insert_clones for schedules and run_now
+-- Locks      the row of the version FOR SHARE, so that nobody changes its steps meanwhile; then as begin_run
+-- Raises     LT004 bad value, LT006 no such workflow, LT012 bad dependency, LT013 there is no such value, LT014 bad workflow
+--
+-- p_task_id        the template that starts it; null: none
+-- p_scheduled_for  the time of its schedule; null: a person starts it
+CREATE OR REPLACE FUNCTION long_task.add_run(
+  p_workflow      text,
+  p_params        jsonb,
+  p_version       integer,
+  p_task_id       bigint,
+  p_scheduled_for timestamptz
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_workflow long_task.workflow;
+  v_params   jsonb := COALESCE(p_params, '{}');
+  v_run_id   bigint;
+BEGIN
+  SELECT w.* INTO v_workflow
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+    AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+  ORDER BY w.version DESC
+  LIMIT 1
+  FOR SHARE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006',
+      format('there is no workflow %s to start', COALESCE(p_workflow || ' version ' || p_version, p_workflow, 'null')),
+      'The table long_task.workflow has all of them; without a version the latest one that is enabled is started.');
+  END IF;
+  IF jsonb_typeof(v_params) <> 'object' THEN
+    PERFORM long_task.refuse('LT004', format('params is %s, not an object', jsonb_typeof(v_params)),
+      'Give an object such as {"day": "2026-11-20"}.');
+  END IF;
+  INSERT INTO long_task.workflow_run (workflow, version, params, started_by, scheduled_for, task_id, owner)
+  VALUES (
+    v_workflow.name, v_workflow.version, v_params, CASE WHEN p_scheduled_for IS NULL THEN 'person' ELSE 'schedule' END,
+    p_scheduled_for, p_task_id,
+    COALESCE((SELECT t.owner FROM long_task.task AS t WHERE t.id = p_task_id), session_user)
+  )
+  RETURNING id INTO v_run_id;
+  IF v_workflow.one_at_a_time THEN
+    PERFORM long_task.begin_next_run(v_workflow.name);
+  ELSE
+    PERFORM long_task.begin_run(v_run_id);
+  END IF;
+  RETURN v_run_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.add_run(text, jsonb, integer, bigint, timestamptz) IS
+  'Write down a run of a workflow, and begin it unless it has to wait for another. Returns its id.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:60fd7ea2b369beb805248cb4cba5e68f', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/begin_next_run::pg_tasks
+
+-- begin_next_run: begin the oldest run that waits, of a workflow whose runs come one at a time, if none is active.
+--
+-- Called by  add_run and cancel_workflow, settle_workflows when a run may have ended
+-- Locks      the workflow (an advisory lock until the end of the transaction), if nobody else has it; then as begin_run
+-- Raises     as begin_run
+--
+-- If another transaction has the lock, which may be a person's and last, it is left to a later sync.
+CREATE OR REPLACE FUNCTION long_task.begin_next_run(p_workflow text)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_run_id bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.workflow ' || p_workflow, 0)) THEN
+    PERFORM long_task.leave_workflow(p_workflow, true);
+    RETURN;
+  END IF;
+  SELECT r.id INTO v_run_id
+  FROM long_task.workflow_run AS r
+  WHERE r.workflow = p_workflow
+    AND r.started IS NULL
+    AND r.cancelled IS NULL
+    AND NOT long_task.has_active_run(p_workflow)
+  ORDER BY r.id
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.begin_run(v_run_id);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.begin_next_run(text) IS
+  'Begin the oldest waiting run of a workflow, if none is active.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:5459e059722903bbad5cb09329122400', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/begin_run::pg_tasks
+
+-- begin_run: make the tasks of a run, and the dependencies between them.
+--
+-- Called by  add_run, begin_next_run
+-- Locks      nothing but the new rows, and the limit of the workflow if that has changed
+-- Raises     LT004 bad value, LT012 bad dependency, LT013 there is no such value, LT014 bad workflow
+--
+-- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
+-- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
+-- tasks would have a copy of ten thousand items.
+CREATE OR REPLACE FUNCTION long_task.begin_run(p_run_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_most     CONSTANT bigint := 1000000;
+  v_run      long_task.workflow_run;
+  v_workflow long_task.workflow;
+  v_key      text;
+  v_scalars  jsonb;
+  v_bad      record;
+BEGIN
+  UPDATE long_task.workflow_run AS r
+  SET started = long_task.clock()
+  WHERE r.id = p_run_id
+  RETURNING r.* INTO v_run;
+  SELECT w.* INTO v_workflow
+  FROM long_task.workflow AS w
+  WHERE w.name = v_run.workflow
+    AND w.version = v_run.version;
+  v_key := long_task.limit_workflow(v_workflow.name, v_workflow.version, v_workflow.max_running);
+  v_scalars := COALESCE(
+    (SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(v_run.params) AS p WHERE jsonb_typeof(p.value) <> 'array'), '{}'
+  );
+
+  WITH RECURSIVE reached(step, level) AS (
+    SELECT s.name, 0
+    FROM long_task.workflow_step AS s
+    WHERE s.workflow = v_run.workflow
+      AND s.version = v_run.version
+    UNION
+    SELECT e.step, r.level + 1
+    FROM reached AS r
+    JOIN long_task.workflow_edge AS e
+      ON e.workflow = v_run.workflow AND e.version = v_run.version AND e.needs_step = r.step
+  ),
+  ranked AS (
+    SELECT r.step, max(r.level) AS level
+    FROM reached AS r
+    GROUP BY r.step
+  )
+  INSERT INTO long_task.task (
+    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout, kill_grace, max_attempts,
+    retry_delay, concurrency_key, needs, unmet, run_id, step, item, owner, shed_parent_id, scheduled_for
+  )
+  SELECT
+    s.name, 'DR', s.priority, s.group_id, s.worker_id, long_task.fill_in(s.command, 'PARAM', g.params), g.params, s.env,
+    s.stdin, s.cwd, s.timeout, s.kill_grace, s.max_attempts, s.retry_delay, COALESCE(s.concurrency_key, v_key), s.needs,
+    s.unmet, p_run_id, s.name, i.place, v_run.owner, v_run.task_id, v_run.scheduled_for
+  FROM ranked AS k
+  JOIN long_task.workflow_step AS s
+    ON s.workflow = v_run.workflow AND s.version = v_run.version AND s.name = k.step
+  CROSS JOIN LATERAL long_task.items_of_step(s.fan_out, v_run.params) AS i
+  CROSS JOIN LATERAL (
+    SELECT CASE
+      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_run.params
+      ELSE COALESCE(s.params, '{}') || v_scalars || jsonb_build_object('item', i.value)
+    END AS params
+  ) AS g
+  ORDER BY k.level, s.name, i.place;
+
+  SELECT e.step, e.needs_step, count(*) AS links INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND NOT e.each
+  GROUP BY e.step, e.needs_step
+  HAVING count(*) > v_most
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s would need %s through %s dependencies', v_bad.step, v_bad.needs_step, v_bad.links),
+      'Set each, so that each item waits for the same item only, or put a step between them.');
+  END IF;
+  SELECT t.step, t.item, e.needs_step INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND e.each
+    AND NOT EXISTS (
+      SELECT
+      FROM long_task.task AS p
+      WHERE p.run_id = p_run_id AND p.step = e.needs_step AND p.item = t.item
+    )
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s needs each item of step %s, which has none for %s',
+      v_bad.step, v_bad.needs_step, COALESCE('item ' || v_bad.item, 'a step that is not fanned out')),
+      'Fan both steps out over the same array, or do not set each.');
+  END IF;
+  INSERT INTO long_task.task_dependency (task_id, needs_task_id, "on", condition, enabled, pass, gather, run_id)
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL AND NOT e.each, p_run_id
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version;
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
+  UPDATE long_task.task AS t
+  SET
+    queued_by = CASE WHEN v_run.started_by = 'schedule' THEN 'system' ELSE t.queued_by END,
+    state_id = 'AW'
+  WHERE t.run_id = p_run_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.begin_run(bigint) IS
+  'Make the tasks of a run and the dependencies between them, and queue them.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:732de3d10009bae216bf54721eed57c0', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/cancel_workflow::pg_tasks
+
+-- cancel_workflow: cancel a run: what waits of it, and what runs.
+--
+-- Called by  people. It is as if they had written AC over each of its active tasks.
+-- Locks      as lock_run
+-- Raises     LT006 no such run
+--
+-- SECURITY DEFINER, because it writes the run. long_task_user may cancel any task, so that this gives no right
+-- which it does not have.
+--
+-- Returns how many tasks were cancelled.
+CREATE OR REPLACE FUNCTION long_task.cancel_workflow(p_run_id bigint)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_run       long_task.workflow_run := long_task.lock_run(p_run_id);
+  v_cancelled integer;
+BEGIN
+  UPDATE long_task.task AS t
+  SET state_id = 'AC'
+  WHERE t.run_id = p_run_id
+    AND t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS');
+  GET DIAGNOSTICS v_cancelled = ROW_COUNT;
+  IF v_cancelled > 0 OR v_run.started IS NULL THEN
+    UPDATE long_task.workflow_run AS r
+    SET cancelled = COALESCE(r.cancelled, long_task.clock())
+    WHERE r.id = p_run_id;
+  END IF;
+  RETURN v_cancelled;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cancel_workflow(bigint) IS
+  'Cancel a run of a workflow and all its active tasks. Returns how many there were.';
+
+REVOKE ALL ON FUNCTION long_task.cancel_workflow(bigint) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_workflow', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:184fe3cbe6461afb3574c821306884c7', 'sqlFile path=procedures/cancel_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_edge::pg_tasks
+
+-- check_edge: refuse a dependency, of a task or of a step, that says what cannot be understood.
+--
+-- Called by  check_dependency, check_workflow_edge
+-- Locks      nothing
+-- Raises     LT012 bad dependency
+CREATE OR REPLACE FUNCTION long_task.check_edge(
+  p_on        text,
+  p_condition jsonpath,
+  p_pass      text
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_on NOT IN ('success', 'failure', 'cancel', 'end') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('on %s is not known', quote_literal(p_on)),
+      HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
+  END IF;
+  IF p_pass NOT IN ('params', 'env', 'stdin') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('pass %s is not known', quote_literal(p_pass)),
+      HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
+  END IF;
+  IF p_condition IS NOT NULL THEN
+    BEGIN
+      PERFORM jsonb_path_match('{}', p_condition);
+    EXCEPTION
+      WHEN singleton_sql_json_item_required THEN
+        RAISE EXCEPTION USING
+          ERRCODE = 'LT012',
+          MESSAGE = format('condition %s is no predicate', quote_literal(p_condition::text)),
+          HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
+      WHEN data_exception THEN
+        NULL; -- strict mode: it is the empty object that has not what it asks for
+    END;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_edge(text, jsonpath, text) IS
+  'Refuse a dependency that says what cannot be understood.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_edge', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:9d8b0c80518b2cb05ad1af1486bdebc2', 'sqlFile path=procedures/check_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_task_workflow::pg_tasks
+
+-- check_task_workflow: refuse a template that is to start a workflow, and could not.
+--
+-- Called by  triggers on task, before INSERT and before UPDATE of the columns checked. Their WHEN lets all others pass
+--            without a call.
+-- Locks      nothing
+-- Raises     LT003 illegal transition, LT006 no such workflow, LT007 bad schedule
+CREATE OR REPLACE FUNCTION long_task.check_task_workflow()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NEW.state_id <> 'DR' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT003',
+      MESSAGE = format('a task that starts workflow %s is not queued itself', NEW.workflow),
+      HINT = 'Leave it a draft (DR): its schedule starts the workflow, and run_now does so at once.';
+  END IF;
+  IF NOT NEW.shed_clone OR NEW.jitter IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('a task that starts workflow %s is a template without jitter', NEW.workflow),
+      HINT = 'Set shed_clone to true, and jitter to null.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM long_task.workflow AS w WHERE w.name = NEW.workflow) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT006',
+      MESSAGE = format('there is no workflow %s', NEW.workflow),
+      HINT = 'INSERT INTO long_task.workflow (name) comes first.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task_workflow() IS
+  'Trigger: refuse a template that is to start a workflow, and could not.';
+
+CREATE OR REPLACE TRIGGER check_task_workflow
+BEFORE INSERT ON long_task.task
+FOR EACH ROW
+WHEN (NEW.workflow IS NOT NULL)
+EXECUTE FUNCTION long_task.check_task_workflow();
+
+CREATE OR REPLACE TRIGGER check_changed_task_workflow
+BEFORE UPDATE OF
+  workflow, state_id, shed_clone, jitter
+ON long_task.task
+FOR EACH ROW
+WHEN (NEW.workflow IS NOT NULL)
+EXECUTE FUNCTION long_task.check_task_workflow();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_workflow', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:32a04c1baba560321ad6ad9a90e7680c', 'sqlFile path=procedures/check_task_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_workflow_part::pg_tasks
+
+-- check_workflow_part: give a new step or edge its version, and keep versions as they are that have been started.
+--
+-- Called by  triggers on workflow_step and workflow_edge, before each write of a row.
+-- Locks      the row of the version FOR NO KEY UPDATE, so that start_workflow, which shares it, comes before or after
+-- Raises     LT006 no such workflow, LT014 it has been started
+CREATE OR REPLACE FUNCTION long_task.check_workflow_part()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_workflow text;
+  v_version  integer;
+BEGIN
+  IF TG_OP = 'INSERT' AND NEW.version IS NULL THEN
+    NEW.version := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.workflow);
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    v_workflow := OLD.workflow;
+    v_version := OLD.version;
+  ELSE
+    v_workflow := NEW.workflow;
+    v_version := NEW.version;
+  END IF;
+  PERFORM
+  FROM long_task.workflow AS w
+  WHERE w.name = v_workflow
+    AND w.version = v_version
+  FOR NO KEY UPDATE;
+  IF NOT FOUND AND TG_OP <> 'DELETE' THEN
+    PERFORM long_task.refuse('LT006', format('there is no workflow %s', v_workflow || COALESCE(' version ' || v_version, '')),
+      'INSERT INTO long_task.workflow (name) comes first.');
+  END IF;
+  IF EXISTS (
+    SELECT
+    FROM long_task.workflow_run AS r
+    WHERE r.workflow = v_workflow
+      AND r.version = v_version
+  ) THEN
+    PERFORM long_task.refuse('LT014', format('version %s of workflow %s has been started', v_version, v_workflow),
+      format('Make another version with SELECT long_task.new_workflow_version(%L), and change that.', v_workflow));
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_workflow_part() IS
+  'Trigger: keep versions of workflows as they are that have been started.';
+
+REVOKE ALL ON FUNCTION long_task.check_workflow_part() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER check_workflow_part
+BEFORE INSERT OR UPDATE OR DELETE ON long_task.workflow_step
+FOR EACH ROW
+EXECUTE FUNCTION long_task.check_workflow_part();
+
+CREATE OR REPLACE TRIGGER check_workflow_part
+BEFORE INSERT OR UPDATE OR DELETE ON long_task.workflow_edge
+FOR EACH ROW
+EXECUTE FUNCTION long_task.check_workflow_part();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_part', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:86841955f37f7dfa3c5cfe0575bed85e', 'sqlFile path=procedures/check_workflow_part.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/check_workflow_edge::pg_tasks
+
+-- check_workflow_edge: refuse edges of a workflow that make no sense.
+--
+-- Called by  triggers on workflow_edge: before each write of a row, and after INSERT and UPDATE for cycles.
+-- Locks      after: the row of the version FOR UPDATE, so that two cannot close a cycle together
+-- Raises     LT012 bad dependency
+CREATE OR REPLACE FUNCTION long_task.check_workflow_edge()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_path text[];
+BEGIN
+  IF TG_WHEN = 'BEFORE' THEN
+    PERFORM long_task.check_edge(NEW."on", NEW.condition, NEW.pass);
+    RETURN NEW;
+  END IF;
+  PERFORM
+  FROM long_task.workflow AS w
+  WHERE w.name = NEW.workflow
+    AND w.version = NEW.version
+  FOR UPDATE;
+  WITH RECURSIVE needed(step, path) AS (
+    SELECT NEW.needs_step, ARRAY[NEW.step, NEW.needs_step]
+    UNION ALL
+    SELECT e.needs_step, n.path || e.needs_step
+    FROM needed AS n
+    JOIN long_task.workflow_edge AS e
+      ON e.workflow = NEW.workflow AND e.version = NEW.version AND e.step = n.step
+    WHERE n.step <> NEW.step
+  ) CYCLE step SET again USING way
+  SELECT n.path INTO v_path
+  FROM needed AS n
+  WHERE n.step = NEW.step
+  ORDER BY cardinality(n.path)
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT012', format('step %s would wait for itself: %s', NEW.step, array_to_string(v_path, ' needs ')),
+      'Leave out one of these edges.');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_workflow_edge() IS
+  'Trigger: refuse edges of a workflow that make no sense, and cycles.';
+
+REVOKE ALL ON FUNCTION long_task.check_workflow_edge() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER check_workflow_edge
+BEFORE INSERT OR UPDATE ON long_task.workflow_edge
+FOR EACH ROW
+EXECUTE FUNCTION long_task.check_workflow_edge();
+
+CREATE OR REPLACE TRIGGER check_workflow_cycle
+AFTER INSERT OR UPDATE ON long_task.workflow_edge
+FOR EACH ROW
+EXECUTE FUNCTION long_task.check_workflow_edge();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_edge', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:63587b03a50d26802cfbae71184a6189', 'sqlFile path=procedures/check_workflow_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_deleted_attempts::pg_tasks
 
@@ -1052,7 +1746,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json) IS
   'Write down how attempts ended whose tasks were deleted while they ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:8b6e900638a67c740c01ee79bf06e7f6', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:8b6e900638a67c740c01ee79bf06e7f6', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/free_keys::pg_tasks
 
@@ -1163,7 +1857,7 @@ $$;
 COMMENT ON FUNCTION long_task.free_keys(text[]) IS
   'Let tasks come back to the queue that waited for these keys, as far as there is room.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:7a6133b2e3a32335a5391a18fbab1868', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:7a6133b2e3a32335a5391a18fbab1868', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/group_room::pg_tasks
 
@@ -1211,7 +1905,37 @@ $$;
 COMMENT ON FUNCTION long_task.group_room(integer, integer) IS
   'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:83d85d7351193b27f713d82608e6f2b2', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:83d85d7351193b27f713d82608e6f2b2', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/has_active_run::pg_tasks
+
+-- has_active_run: whether a task of any run of a workflow is active, or has a process.
+--
+-- Called by  begin_next_run, resume_workflow
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.has_active_run(p_workflow text)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT
+    FROM long_task.task AS t
+    JOIN long_task.workflow_run AS r ON r.id = t.run_id
+    WHERE t.run_id IS NOT NULL
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+      AND r.workflow = p_workflow
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.has_active_run(text) IS
+  'Whether a run of a workflow has an active task.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:5ade77ebd693f02d82abd95be4fc8dc6', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_met::pg_tasks
 
@@ -1243,7 +1967,54 @@ END;
 COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
   'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:39d5c57962ef3f192765e245be739ebb', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:39d5c57962ef3f192765e245be739ebb', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/items_of_step::pg_tasks
+
+-- items_of_step: the items that a step is fanned out over.
+--
+-- Called by  begin_run
+-- Locks      nothing
+-- Raises     LT014 bad workflow, if there is no array
+--
+-- Returns one row without place and value for a step that is not fanned out.
+CREATE OR REPLACE FUNCTION long_task.items_of_step(
+  p_fan_out jsonpath,
+  p_params  jsonb
+)
+RETURNS TABLE (
+  place integer,
+  value jsonb
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_found jsonb;
+BEGIN
+  IF p_fan_out IS NULL THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  v_found := jsonb_path_query_array(p_params, p_fan_out);
+  -- $.files is the array itself, $.files[*] are its items.
+  IF jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
+    v_found := v_found -> 0;
+  ELSIF jsonb_array_length(v_found) = 0 AND p_fan_out::text !~ '\[\*\]|\?' THEN
+    PERFORM long_task.refuse('LT014', format('there is nothing at %s in the parameters of the run', p_fan_out),
+      'Give start_workflow an array there; it may be empty.');
+  END IF;
+  RETURN QUERY
+  SELECT (e.ordinality - 1)::integer, e.value
+  FROM jsonb_array_elements(v_found) WITH ORDINALITY AS e(value, ordinality);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.items_of_step(jsonpath, jsonb) IS
+  'The items that a step is fanned out over, with their places from 0; one empty row for a step that is not.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:1fc18681275e3f969152446b8e1ff2dc', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/key_room::pg_tasks
 
@@ -1287,7 +2058,7 @@ $$;
 COMMENT ON FUNCTION long_task.key_room(text) IS
   'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:dabf37070472f4e48b96385dcba99580', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:dabf37070472f4e48b96385dcba99580', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_key::pg_tasks
 
@@ -1317,13 +2088,193 @@ $$;
 COMMENT ON FUNCTION long_task.leave_key(text, boolean) IS
   'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:2445ac65bf255b03a9bba44933225473', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:2445ac65bf255b03a9bba44933225473', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/leave_workflow::pg_tasks
+
+-- leave_workflow: have a later sync see whether a run of a workflow may begin.
+--
+-- Called by  begin_next_run, tell_workflow
+-- Locks      nothing
+-- Raises     nothing
+--
+-- p_held  whether somebody is about to see to it himself: then it is tried again after a pause
+CREATE OR REPLACE FUNCTION long_task.leave_workflow(
+  p_workflow text,
+  p_held     boolean
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_workflow (workflow, held)
+  VALUES (p_workflow, p_held);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_workflow(text, boolean) IS
+  'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:0fe983153dd5af755bfeddd02863a592', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/limit_workflow::pg_tasks
+
+-- limit_workflow: the concurrency_key by which the tasks of a workflow are limited.
+--
+-- Called by  begin_run
+-- Locks      the limit, if it has changed
+-- Raises     LT014 bad workflow, if a step has a key of its own: a task is limited by one key
+--
+-- Returns null for a workflow without a limit.
+CREATE OR REPLACE FUNCTION long_task.limit_workflow(
+  p_workflow    text,
+  p_version     integer,
+  p_max_running integer
+)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_key  text := 'workflow ' || p_workflow;
+  v_step text;
+BEGIN
+  IF p_max_running IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT s.name INTO v_step
+  FROM long_task.workflow_step AS s
+  WHERE s.workflow = p_workflow
+    AND s.version = p_version
+    AND s.concurrency_key IS NOT NULL
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s has a concurrency_key, and workflow %s has max_running', v_step, p_workflow),
+      'A task is limited by one key: leave out one of them.');
+  END IF;
+  IF NOT EXISTS (
+    SELECT
+    FROM long_task.concurrency_limit AS c
+    WHERE c.concurrency_key = v_key
+      AND c.max_running = p_max_running
+  ) THEN
+    INSERT INTO long_task.concurrency_limit (concurrency_key, max_running)
+    VALUES (v_key, p_max_running)
+    ON CONFLICT (concurrency_key) DO UPDATE SET max_running = EXCLUDED.max_running;
+  END IF;
+  RETURN v_key;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.limit_workflow(text, integer, integer) IS
+  'Write the limit of a workflow down. Returns the concurrency_key of its tasks; null: it has no limit.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/lock_run::pg_tasks
+
+-- lock_run: a run that a person wants to do something about, and its tasks.
+--
+-- Called by  resume_workflow, cancel_workflow
+-- Locks      the row of the run FOR UPDATE, then its tasks FOR UPDATE in the order of their ids
+-- Raises     LT006 no such run
+CREATE OR REPLACE FUNCTION long_task.lock_run(p_run_id bigint)
+RETURNS long_task.workflow_run
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_run long_task.workflow_run;
+BEGIN
+  SELECT r.* INTO v_run
+  FROM long_task.workflow_run AS r
+  WHERE r.id = p_run_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  PERFORM
+  FROM long_task.task AS t
+  WHERE t.run_id = p_run_id
+  ORDER BY t.id
+  FOR UPDATE;
+  RETURN v_run;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lock_run(bigint) IS
+  'Lock a run of a workflow and all its tasks. Returns the run.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:26c737653f24ad9cd604bdc3b3af8540', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/new_workflow_version::pg_tasks
+
+-- new_workflow_version: copy the latest version of a workflow, to be changed.
+--
+-- Called by  people
+-- Locks      the latest version FOR UPDATE, so that two do not get the same number
+-- Raises     LT006 no such workflow
+CREATE OR REPLACE FUNCTION long_task.new_workflow_version(p_workflow text)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_old integer;
+  v_new integer;
+BEGIN
+  SELECT w.version INTO v_old
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+  ORDER BY w.version DESC
+  LIMIT 1
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no workflow %s', COALESCE(p_workflow, 'null')),
+      'The table long_task.workflow has all of them.');
+  END IF;
+  INSERT INTO long_task.workflow (name, version, description, one_at_a_time, max_running)
+  SELECT w.name, w.version + 1, w.description, w.one_at_a_time, w.max_running
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+    AND w.version = v_old
+  RETURNING version INTO v_new;
+  INSERT INTO long_task.workflow_step (
+    workflow, version, name, command, params, env, stdin, cwd, group_id, worker_id, priority, timeout, kill_grace,
+    max_attempts, retry_delay, concurrency_key, needs, unmet, fan_out
+  )
+  SELECT
+    s.workflow, v_new, s.name, s.command, s.params, s.env, s.stdin, s.cwd, s.group_id, s.worker_id, s.priority,
+    s.timeout, s.kill_grace, s.max_attempts, s.retry_delay, s.concurrency_key, s.needs, s.unmet, s.fan_out
+  FROM long_task.workflow_step AS s
+  WHERE s.workflow = p_workflow
+    AND s.version = v_old;
+  INSERT INTO long_task.workflow_edge (workflow, version, step, needs_step, "on", condition, enabled, pass, each)
+  SELECT e.workflow, v_new, e.step, e.needs_step, e."on", e.condition, e.enabled, e.pass, e.each
+  FROM long_task.workflow_edge AS e
+  WHERE e.workflow = p_workflow
+    AND e.version = v_old;
+  RETURN v_new;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.new_workflow_version(text) IS
+  'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:92ec760f6d0e82cd29da9dc98408b57f', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_text::pg_tasks
 
 -- plain_text: a JSON value as a program wants to read it.
 --
--- Called by  results_of_needs, fill_in_results
+-- Called by  results_of_needs, fill_in
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -1337,7 +2288,7 @@ RETURN p_value #>> '{}';
 COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
   'A string without its quotes, anything else as JSON; null for null.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:1d2587f8a84817feab6e1400cac46674', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -1371,7 +2322,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -1445,7 +2396,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -1482,7 +2433,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -1532,7 +2483,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -1590,7 +2541,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -1621,7 +2572,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_dependency::pg_tasks
 
@@ -1649,31 +2600,7 @@ BEGIN
       MESSAGE = format('task %s cannot wait for itself', NEW.task_id),
       HINT = 'Name another task.';
   END IF;
-  IF NEW."on" NOT IN ('success', 'failure', 'cancel', 'end') THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT012',
-      MESSAGE = format('on %s is not known', quote_literal(NEW."on")),
-      HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
-  END IF;
-  IF NEW.pass NOT IN ('params', 'env', 'stdin') THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT012',
-      MESSAGE = format('pass %s is not known', quote_literal(NEW.pass)),
-      HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
-  END IF;
-  IF NEW.condition IS NOT NULL THEN
-    BEGIN
-      PERFORM jsonb_path_match('{}', NEW.condition);
-    EXCEPTION
-      WHEN singleton_sql_json_item_required THEN
-        RAISE EXCEPTION USING
-          ERRCODE = 'LT012',
-          MESSAGE = format('condition %s is no predicate', quote_literal(NEW.condition::text)),
-          HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
-      WHEN data_exception THEN
-        NULL; -- strict mode: it is the empty object that has not what it asks for
-    END;
-  END IF;
+  PERFORM long_task.check_edge(NEW."on", NEW.condition, NEW.pass);
   RETURN NEW;
 END
 $$;
@@ -1686,7 +2613,7 @@ BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_dependency();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:e7fb09c0450e46d2de7acf29a8b9646a', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -1800,7 +2727,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -1883,7 +2810,7 @@ BEGIN
   IF (CASE
     WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
     ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
-  END) AND (
+  END) AND NEW.workflow IS NULL AND (
     NEW.command IS NULL
     OR array_ndims(NEW.command) IS DISTINCT FROM 1
     OR array_lower(NEW.command, 1) <> 1
@@ -1932,7 +2859,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:1b507cb9f38b36fc47362a81640b770d', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:15413e33389b50ad2935f04ec38b6022', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -2028,7 +2955,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -2123,7 +3050,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -2184,7 +3111,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:7ce19fe24f069d04dcab04083a5d11c2', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:7ce19fe24f069d04dcab04083a5d11c2', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -2254,7 +3181,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -2321,7 +3248,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -2388,7 +3315,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cycle_path::pg_tasks
 
@@ -2447,7 +3374,7 @@ $$;
 COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
   'The shortest cycle through the dependency of one task on another.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:a86e932e4ed093f134bdcefbfa01f790', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:a86e932e4ed093f134bdcefbfa01f790', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -2493,7 +3420,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -2593,7 +3520,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -2634,7 +3561,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -2684,23 +3611,25 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
--- Changeset changelog.xml::procedures/fill_in_results::pg_tasks
+-- Changeset changelog.xml::procedures/fill_in::pg_tasks
 
--- fill_in_results: put results into the places of a command that ask for them.
+-- fill_in: put values into the places of a command that ask for them.
 --
--- Called by  order_with_results
+-- Called by  order_with_results with results, begin_run with parameters
 -- Locks      nothing
--- Raises     LT013 a result cannot be passed
+-- Raises     LT013 there is no such value
 --
--- %RESULT:name% becomes the whole result of that name, %RESULT:name.path.to% what is found there; a number in the path
--- is an index. What has been filled in is not looked at again.
+-- %WORD:name% becomes the whole value of that name, %WORD:name.path.to% what is found there; a number in the path is an
+-- index. What has been filled in is not looked at again.
 --
--- p_results  object of results by name
-CREATE OR REPLACE FUNCTION long_task.fill_in_results(
+-- p_word    RESULT or PARAM
+-- p_values  object of values by name
+CREATE OR REPLACE FUNCTION long_task.fill_in(
   p_command text[],
-  p_results jsonb
+  p_word    text,
+  p_values  jsonb
 )
 RETURNS text[]
 LANGUAGE plpgsql
@@ -2709,6 +3638,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_command text[] := p_command;
+  v_pattern text := '%' || p_word || ':([^%]+)%';
   v_rest    text;
   v_filled  text;
   v_asked   text;
@@ -2717,26 +3647,27 @@ DECLARE
 BEGIN
   FOR v_place IN 1 .. cardinality(p_command) LOOP
     v_rest := p_command[v_place];
-    CONTINUE WHEN v_rest !~ '%RESULT:[^%]+%';
+    CONTINUE WHEN v_rest !~ v_pattern;
     v_filled := '';
     LOOP
-      v_asked := substring(v_rest FROM '%RESULT:([^%]+)%');
+      v_asked := substring(v_rest FROM v_pattern);
       EXIT WHEN v_asked IS NULL;
       SELECT max(r.name) INTO v_name
-      FROM jsonb_object_keys(p_results) AS r(name)
+      FROM jsonb_object_keys(p_values) AS r(name)
       WHERE v_asked = r.name
          OR starts_with(v_asked, r.name || '.');
       v_value := CASE
-        WHEN v_asked = v_name THEN long_task.plain_text(p_results -> v_name)
-        ELSE p_results -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
+        WHEN v_asked = v_name THEN long_task.plain_text(p_values -> v_name)
+        ELSE p_values -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
       END;
       IF v_value IS NULL THEN
-        PERFORM long_task.refuse('LT013', format('command asks for %%RESULT:%s%%, and there is none', v_asked),
-          format('There are results of %s.',
-            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_results) AS r(name)), 'nothing')));
+        PERFORM long_task.refuse('LT013', format('command asks for %%%s:%s%%, and there is none', p_word, v_asked),
+          format('There are values of %s.',
+            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_values) AS r(name)), 'nothing')));
       END IF;
-      v_filled := v_filled || split_part(v_rest, '%RESULT:' || v_asked || '%', 1) || v_value;
-      v_rest := substr(v_rest, strpos(v_rest, '%RESULT:' || v_asked || '%') + length(v_asked) + 9);
+      v_asked := '%' || p_word || ':' || v_asked || '%';
+      v_filled := v_filled || left(v_rest, strpos(v_rest, v_asked) - 1) || v_value;
+      v_rest := substr(v_rest, strpos(v_rest, v_asked) + length(v_asked));
     END LOOP;
     v_command[v_place] := v_filled || v_rest;
   END LOOP;
@@ -2744,10 +3675,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.fill_in_results(text[], jsonb) IS
-  'A command with each %RESULT:name.path% replaced by what is found there among results by name.';
+COMMENT ON FUNCTION long_task.fill_in(text[], text, jsonb) IS
+  'A command with each %WORD:name.path% replaced by what is found there among values by name.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in_results', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:5d98aeaa24fde735346bd40e8e60f3be', 'sqlFile path=procedures/fill_in_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:e3833e74d7819bb099d244624557f9f7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -2858,7 +3789,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -3060,7 +3991,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:62befbd7a647308bcd580783c493046f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:62befbd7a647308bcd580783c493046f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -3175,7 +4106,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -3235,7 +4166,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/hold_tasks::pg_tasks
 
@@ -3271,21 +4202,22 @@ $$;
 COMMENT ON FUNCTION long_task.hold_tasks(bigint[], bigint[]) IS
   'Let tasks wait, go on or be cancelled as their dependencies on others have it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_tasks', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:dc926b548d5360704f368151658cfea4', 'sqlFile path=procedures/hold_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_tasks', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:dc926b548d5360704f368151658cfea4', 'sqlFile path=procedures/hold_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
--- insert_clones: queue copies of tasks, each as a row of its own that names the row it was copied from.
+-- insert_clones: queue copies of tasks, each as a row of its own that names the row it was copied from; or start the
+-- workflow that a row names.
 --
 -- Called by  fire_tasks, run_now
--- Locks      nothing
--- Raises     LT005 bad command, if a draft was never finished
+-- Locks      nothing; for workflows as add_run
+-- Raises     LT005 bad command, if a draft was never finished; for workflows as add_run
 --
 -- p_ids         the tasks to be copied, one entry for each copy
 -- p_starts      the times of the schedule that they are made for; null: made by hand, without jitter
 -- p_queued_by   person or schedule
 --
--- Returns the ids of the copies, in the order of the entries.
+-- Returns the ids of the copies, in the order of the entries, and then those of the runs.
 CREATE OR REPLACE FUNCTION long_task.insert_clones(
   p_ids       bigint[],
   p_starts    timestamptz[],
@@ -3308,22 +4240,29 @@ BEGIN
       t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
-      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner, t.id, c.start, p_queued_by
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner,
+      t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
+    WHERE t.workflow IS NULL
     ORDER BY c.place
     RETURNING id
   )
   SELECT array_agg(c.id ORDER BY c.id) INTO v_clones
   FROM clone AS c;
-  RETURN v_clones;
+  RETURN v_clones || (
+    SELECT array_agg(long_task.add_run(t.workflow, t.params, NULL, t.id, c.start) ORDER BY c.place)
+    FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
+    JOIN long_task.task AS t ON t.id = c.id
+    WHERE t.workflow IS NOT NULL
+  );
 END
 $$;
 
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:ab311822ded96ac50367101a395f384f', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -3361,7 +4300,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -3423,7 +4362,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -3468,7 +4407,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -3515,7 +4454,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -3546,7 +4485,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean) IS
   'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:69272a74aa08757d2a7f91bd424a75bb', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:69272a74aa08757d2a7f91bd424a75bb', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -3605,7 +4544,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/link_tasks::pg_tasks
 
@@ -3692,7 +4631,7 @@ REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.link_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:6a0e8e63bf0bd209539c162a1d4ac5f7', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:6a0e8e63bf0bd209539c162a1d4ac5f7', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -3854,7 +4793,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -3884,7 +4823,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -3939,7 +4878,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -3959,7 +4898,7 @@ AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key. CS is skip_task.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -4018,6 +4957,10 @@ BEGIN
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
       NULL;
+    WHEN NEW.state_id = 'CS' AND v_by_system THEN
+      NEW.finished := v_now;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
     WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
       NULL;
     WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
@@ -4103,7 +5046,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:8df9c34052dd6936df45ecdd5b1b1b0b', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:594a71f96c095877d20d6988c92c15f5', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -4164,7 +5107,7 @@ $$;
 COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
   'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:31b549fc8a04c26e85b04b01f250c9c7', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:31b549fc8a04c26e85b04b01f250c9c7', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -4202,7 +5145,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -4231,7 +5174,37 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/number_workflow::pg_tasks
+
+-- number_workflow: give a new version of a workflow its number.
+--
+-- Called by  trigger on workflow, before INSERT.
+-- Locks      nothing: of two that take the same number at once one is refused by the primary key
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.number_workflow()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  NEW.version := COALESCE((SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.name) + 1, 1);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.number_workflow() IS
+  'Trigger: give a new version of a workflow its number.';
+
+CREATE OR REPLACE TRIGGER number_workflow
+BEFORE INSERT ON long_task.workflow
+FOR EACH ROW
+WHEN (NEW.version IS NULL)
+EXECUTE FUNCTION long_task.number_workflow();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -4330,7 +5303,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -4390,7 +5363,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -4416,7 +5389,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
 
@@ -4447,7 +5420,7 @@ $$;
 COMMENT ON FUNCTION long_task.passed_bytes(bigint) IS
   'Bytes of the results that are passed to a task by those it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:0a1e69dde58b16e80fd0c6dd2cdd52e2', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:0a1e69dde58b16e80fd0c6dd2cdd52e2', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -4485,7 +5458,7 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pick_tasks::pg_tasks
 
@@ -4633,7 +5606,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:a2b482240d3aa2cae1f5203c530c8710', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:a2b482240d3aa2cae1f5203c530c8710', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -4654,7 +5627,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -4691,7 +5664,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -4734,7 +5707,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -4799,7 +5772,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -4852,7 +5825,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
 
@@ -4922,7 +5895,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
   'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:df76ddc2fad6fb44b207aa46f6fb636b', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:df76ddc2fad6fb44b207aa46f6fb636b', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -5003,7 +5976,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/relink_task::pg_tasks
 
@@ -5051,7 +6024,7 @@ AFTER DELETE ON long_task.task_dependency
 FOR EACH ROW
 EXECUTE FUNCTION long_task.relink_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:46d9ab6f05c18c3cec430903bfc0f7f0', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:46d9ab6f05c18c3cec430903bfc0f7f0', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -5099,7 +6072,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
 
@@ -5153,7 +6126,134 @@ $$;
 COMMENT ON FUNCTION long_task.results_of_needs(bigint) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:0070ec10d3a67dcbb4839f5cdbc00238', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:0070ec10d3a67dcbb4839f5cdbc00238', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/resume_workflow::pg_tasks
+
+-- resume_workflow: run steps of a run again.
+--
+-- Called by  people
+-- Locks      as lock_run
+-- Raises     LT003 they cannot start now, LT006 no such run or step, LT014 bad mode
+--
+-- p_mode  failed  what failed or was cancelled by a person, and all that hangs on it; what was good stays
+--         all     every step
+--         from    a step and all that hangs on it
+--         only    a step alone
+--
+-- Tasks that are still active are left as they are. History of the earlier attempts stays in task_run.
+-- SECURITY DEFINER, because it writes what is known of dependencies. long_task_user may queue any task again, so that
+-- this gives no right which it does not have.
+--
+-- Returns how many tasks were queued again.
+CREATE OR REPLACE FUNCTION long_task.resume_workflow(
+  p_run_id bigint,
+  p_mode   text DEFAULT 'failed',
+  p_step   text DEFAULT NULL
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_run     long_task.workflow_run := long_task.lock_run(p_run_id);
+  v_begin   bigint[];
+  v_ids     bigint[];
+  v_blocked bigint;
+  v_queued  integer;
+BEGIN
+  IF p_mode NOT IN ('failed', 'all', 'from', 'only') OR p_mode IS NULL OR (p_mode IN ('from', 'only')) <> (p_step IS NOT NULL) THEN
+    PERFORM long_task.refuse('LT014', format('mode %s %s is not known',
+      COALESCE(quote_literal(p_mode), 'null'), CASE WHEN p_step IS NULL THEN 'without a step' ELSE 'with a step' END),
+      'Give ''failed'' or ''all'', or ''from'' or ''only'' and the name of a step.');
+  END IF;
+  IF v_run.started IS NULL THEN
+    PERFORM long_task.refuse('LT003', format('run %s has not begun', p_run_id),
+      'It waits for the run before it, or was cancelled before that ended.');
+  END IF;
+  IF (
+    SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version
+  ) AND EXISTS (
+    SELECT
+    FROM long_task.workflow_run AS r
+    JOIN long_task.task AS t ON t.run_id = r.id
+    WHERE r.workflow = v_run.workflow
+      AND r.id <> p_run_id
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+  ) THEN
+    PERFORM long_task.refuse('LT003', format('another run of workflow %s is active', v_run.workflow),
+      'Its runs come one at a time: wait for its end, or cancel it.');
+  END IF;
+
+  v_begin := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND CASE p_mode
+        WHEN 'all' THEN true
+        WHEN 'failed' THEN t.state_id = 'CF' OR t.state_id = 'CC' AND long_task.why_unmet(t.id) IS NULL
+        ELSE t.step = p_step
+      END
+  );
+  IF p_step IS NOT NULL AND cardinality(v_begin) = 0 THEN
+    PERFORM long_task.refuse('LT006', format('there is no step %s in run %s', p_step, p_run_id),
+      'The view long_task.workflow_step_status has all of them.');
+  END IF;
+  v_ids := v_begin;
+  IF p_mode IN ('failed', 'from') THEN
+    v_ids := ARRAY(
+      WITH RECURSIVE hanging(id) AS (
+        SELECT b.id FROM unnest(v_begin) AS b(id)
+        UNION
+        SELECT d.task_id
+        FROM hanging AS h
+        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id
+        JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id
+      )
+      SELECT h.id FROM hanging AS h
+    );
+  END IF;
+
+  -- Known before any of them is looked at: those that are queued again are not over.
+  UPDATE long_task.task_dependency AS d
+  SET met = NULL
+  FROM unnest(v_ids) AS i(id)
+  JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
+  WHERE d.needs_task_id = t.id
+    AND d.met IS NOT NULL;
+  UPDATE long_task.task AS t
+  SET state_id = 'AW'
+  FROM unnest(v_ids) AS i(id)
+  WHERE t.id = i.id
+    AND t.state_id IN ('CS', 'CF', 'CC');
+  GET DIAGNOSTICS v_queued = ROW_COUNT;
+  SELECT t.id INTO v_blocked
+  FROM long_task.task AS t
+  WHERE t.id = ANY (v_begin)
+    AND t.state_id = 'CC'
+  ORDER BY t.id
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT003', format('step %s cannot start: it %s',
+      (SELECT t.step FROM long_task.task AS t WHERE t.id = v_blocked), long_task.why_unmet(v_blocked)),
+      'Resume from the step it needs, skip that (skip_task), or switch the dependency off.');
+  END IF;
+  UPDATE long_task.workflow_run AS r
+  SET cancelled = NULL
+  WHERE r.id = p_run_id
+    AND r.cancelled IS NOT NULL;
+  RETURN v_queued;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.resume_workflow(bigint, text, text) IS
+  'Run steps of a run again: ''failed'' (what failed, and what hangs on it), ''all'', ''from'' a step, ''only'' a step. Returns how many tasks were queued.';
+
+REVOKE ALL ON FUNCTION long_task.resume_workflow(bigint, text, text) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:88f3cddc7de51e9fd70dfe9bbff30d71', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -5207,7 +6307,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -5250,7 +6350,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -5333,7 +6433,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -5405,7 +6505,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -5429,7 +6529,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -5512,7 +6612,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
 
@@ -5594,7 +6694,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.settle_changed_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:1a57feb69b05e5e27a19dc868a78e608', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:1a57feb69b05e5e27a19dc868a78e608', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_keys::pg_tasks
 
@@ -5653,7 +6753,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_keys(integer) IS
   'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:630cf66980352891afec42fb73e736f5', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:630cf66980352891afec42fb73e736f5', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
@@ -5712,7 +6812,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -5841,7 +6941,169 @@ $$;
 COMMENT ON FUNCTION long_task.settle_tasks(bigint[]) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:c4811fc1eaeaa5834ea343ac78fb73d5', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:c4811fc1eaeaa5834ea343ac78fb73d5', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/settle_workflows::pg_tasks
+
+-- settle_workflows: begin runs that waited for the end of another.
+--
+-- Called by  sync, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
+--            nodes, do not see each other, but whoever comes after both sees both.
+-- Locks      rows of unsettled_workflow FOR UPDATE SKIP LOCKED, then as begin_next_run
+-- Raises     nothing: a run that cannot be begun is cancelled
+--
+-- Returns the seconds until there is something to see to again; null: nothing is left.
+CREATE OR REPLACE FUNCTION long_task.settle_workflows()
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_pause    CONSTANT double precision := 0.2;
+  v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
+  v_workflow text;
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  FOR v_workflow IN
+    WITH taken AS (
+      DELETE FROM long_task.unsettled_workflow AS u
+      USING (
+        SELECT f.id
+        FROM long_task.unsettled_workflow AS f
+        WHERE f.id <= v_last
+        ORDER BY f.id
+        LIMIT 100
+        FOR UPDATE SKIP LOCKED
+      ) AS first
+      WHERE u.id = first.id
+      RETURNING u.workflow
+    )
+    SELECT DISTINCT t.workflow
+    FROM taken AS t
+    ORDER BY t.workflow
+  LOOP
+    BEGIN
+      PERFORM long_task.begin_next_run(v_workflow);
+    EXCEPTION
+      WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
+        -- It was accepted while another one ran, and nobody is there any more to be told.
+        UPDATE long_task.workflow_run AS r
+        SET
+          cancelled = long_task.clock(),
+          error = SQLERRM
+        WHERE r.id = (
+          SELECT min(w.id)
+          FROM long_task.workflow_run AS w
+          WHERE w.workflow = v_workflow AND w.started IS NULL AND w.cancelled IS NULL
+        );
+        PERFORM long_task.leave_workflow(v_workflow, false);
+    END;
+  END LOOP;
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_workflow AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_workflows() IS
+  'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:1c1455f86ace1e538a4fd33e8e764245', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/skip_task::pg_tasks
+
+-- skip_task: let those that wait for a task go on as if it had completed.
+--
+-- Called by  people
+-- Locks      the task's row FOR UPDATE
+-- Raises     LT003 it runs, LT006 no such task
+--
+-- The task is CS afterwards, without an exit code, and its error says that it was skipped.
+-- SECURITY DEFINER, because CS is what tasks that run write. long_task_user may change every task, so that
+-- this gives no right which it does not have.
+CREATE OR REPLACE FUNCTION long_task.skip_task(p_task_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_task long_task.task;
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+  IF v_task.running_on IS NOT NULL THEN
+    PERFORM long_task.refuse('LT003', format('task %s has a process', p_task_id),
+      'Cancel it, and skip it when it has ended.',
+      format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+  END IF;
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
+  UPDATE long_task.task AS t
+  SET
+    queued_by = 'system',
+    state_id = 'CS',
+    error = format('skipped by %s', session_user)
+  WHERE t.id = p_task_id
+    AND t.state_id <> 'CS';
+END
+$$;
+
+COMMENT ON FUNCTION long_task.skip_task(bigint) IS
+  'Let those that wait for a task go on as if it had completed.';
+
+REVOKE ALL ON FUNCTION long_task.skip_task(bigint) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/start_workflow::pg_tasks
+
+-- start_workflow: start a run of a workflow.
+--
+-- Called by  people, insert_clones for schedules
+-- Locks      the row of the version FOR UPDATE until the run is written; then as begin_run
+-- Raises     LT004 bad value, LT006 no such workflow, LT012 bad dependency, LT013 there is no such value, LT014 bad workflow
+--
+-- p_version  null: the latest that is enabled
+--
+-- A run of a workflow that runs one at a time waits for the run before it; some node begins it then.
+-- SECURITY DEFINER, because tasks of a run name things that people do not write. long_task_user may insert any
+-- task, so that this gives no right which it does not have.
+--
+-- Returns the id of the run.
+CREATE OR REPLACE FUNCTION long_task.start_workflow(
+  p_workflow text,
+  p_params   jsonb DEFAULT '{}',
+  p_version  integer DEFAULT NULL
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN long_task.add_run(p_workflow, p_params, p_version, NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.start_workflow(text, jsonb, integer) IS
+  'Start a workflow with parameters, an object. Returns the id of the run.';
+
+REVOKE ALL ON FUNCTION long_task.start_workflow(text, jsonb, integer) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:a157e104ae5eddcb90b11bf9d28602a2', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -5919,6 +7181,7 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
+  v_wake_in := long_task.settle_workflows();
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -5934,7 +7197,7 @@ BEGIN
   END IF;
 
   v_wake_in := LEAST(
-    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
   );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
@@ -5965,7 +7228,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:485352cde845ba653512a0aed5a22654', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:c86673e243ad06443145377c6ae930d7', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 
@@ -5999,7 +7262,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.group_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_group();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_key::pg_tasks
 
@@ -6064,7 +7327,59 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.concurrency_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_key();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/tell_workflow::pg_tasks
+
+-- tell_workflow: have it seen whether a run may begin when a task of another has ended.
+--
+-- Called by  triggers on task: after the end and after DELETE of a task of a run.
+-- Locks      nothing
+-- Raises     nothing
+--
+-- SECURITY DEFINER, because whoever may write a task need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.tell_workflow()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM long_task.leave_workflow(w.workflow, false)
+  FROM long_task.workflow_run AS r
+  JOIN long_task.workflow_run AS w ON w.workflow = r.workflow
+  WHERE r.id = OLD.run_id
+    AND w.started IS NULL
+    AND w.cancelled IS NULL
+  LIMIT 1;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_workflow() IS
+  'Trigger: have it seen whether a run may begin when a task of another has ended.';
+
+REVOKE ALL ON FUNCTION long_task.tell_workflow() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER tell_workflow
+AFTER UPDATE ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.run_id IS NOT NULL
+  AND NEW.state_id IN ('CS', 'CF', 'CC')
+  AND NEW.running_on IS NULL
+  AND (OLD.running_on IS NOT NULL OR OLD.state_id NOT IN ('CS', 'CF', 'CC'))
+)
+EXECUTE FUNCTION long_task.tell_workflow();
+
+CREATE OR REPLACE TRIGGER tell_workflow_of_deleted_task
+AFTER DELETE ON long_task.task
+FOR EACH ROW
+WHEN (OLD.run_id IS NOT NULL)
+EXECUTE FUNCTION long_task.tell_workflow();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:c6edc4720e46f2501148a0ad27713425', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -6119,7 +7434,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -6155,9 +7470,11 @@ BEGIN
     WHEN v_ended IS NOT NULL THEN
       format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
         v_task.running_on, v_task.attempt, v_ended)
+    WHEN v_task.workflow IS NOT NULL THEN
+      format('It is a template, which starts workflow %s.', v_task.workflow)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
-    WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
+    WHEN v_task.state_id IN ('AW', 'AD', 'AB') AND v_task.running_on IS NOT NULL THEN
       format('The process of attempt %s on worker %s has not exited yet.',
         v_task.attempt, v_task.running_on)
     WHEN v_task.state_id = 'AD' AND v_task.start_after <= long_task.clock() THEN
@@ -6170,7 +7487,7 @@ BEGIN
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
-      'It waits for another task.'
+      long_task.why_blocked(v_task)
     WHEN v_task.state_id = 'AW' THEN
       long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AE' THEN
@@ -6187,12 +7504,13 @@ BEGIN
     WHEN v_task.state_id = 'CF' THEN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
-      format('It was cancelled at %s.', v_task.finished)
+      format('It was cancelled at %s%s.', v_task.finished, ': ' || v_task.error)
   END || CASE
     WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
-    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    WHEN v_task.shed_clone THEN format(' Its schedule starts %s at %s.',
+      CASE WHEN v_task.workflow IS NULL THEN 'a copy' ELSE 'it' END, v_task.next_start)
     WHEN v_task.state_id = 'DR' THEN ' Its schedule passes over it for as long (shed_clone is false).'
     ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
@@ -6202,7 +7520,66 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:ece0c2c7ce9938eb849179f0f9befc9f', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/why_blocked::pg_tasks
+
+-- why_blocked: say in one sentence what a blocked task waits for.
+--
+-- Called by  why
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.why_blocked(p_task long_task.task)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_others integer;
+  v_first  text;
+  v_max    integer;
+BEGIN
+  IF p_task.wants_key THEN
+    v_max := COALESCE(
+      (SELECT c.max_running FROM long_task.concurrency_limit AS c WHERE c.concurrency_key = p_task.concurrency_key), 1
+    );
+    SELECT count(*) - 1, min(format('task %s', t.id)) INTO v_others, v_first
+    FROM long_task.task AS t
+    WHERE t.concurrency_key = p_task.concurrency_key
+      AND t.running_on IS NOT NULL;
+    RETURN format('It waits for concurrency_key %L, with which at most %s may run at once: %s', p_task.concurrency_key,
+      v_max, CASE
+        WHEN v_others < 0 THEN 'a node is about to look at it.'
+        WHEN v_others = 0 THEN v_first || ' does.'
+        ELSE format('%s and %s more do.', v_first, v_others)
+      END);
+  END IF;
+  SELECT count(*) OVER () - 1, format('task %s%s, which is %s', p.id, ' (' || p.name || ')', p.state_id)
+  INTO v_others, v_first
+  FROM long_task.task_dependency AS d
+  JOIN long_task.task AS p ON p.id = d.needs_task_id
+  WHERE d.task_id = p_task.id
+    AND d.met IS NULL
+    AND d.enabled
+  ORDER BY p.state_id NOT IN ('AE', 'AS', 'AC'), p.id
+  LIMIT 1;
+  RETURN CASE
+    WHEN NOT FOUND THEN COALESCE(
+      'It waits (unmet) because it ' || long_task.why_unmet(p_task.id) || '.',
+      'What it needs has ended, and a node is about to look at it.'
+    )
+    WHEN v_others = 0 THEN format('It waits for %s.', v_first)
+    WHEN p_task.needs = 'any' THEN format('It waits for any of %s tasks, such as %s.', v_others + 1, v_first)
+    ELSE format('It waits for %s tasks, such as %s.', v_others + 1, v_first)
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_blocked(long_task.task) IS
+  'One sentence: what does this blocked task wait for?';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:dda73e661dacbfefce17748ea891ec54', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_unmet::pg_tasks
 
@@ -6245,7 +7622,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
   'The first dependency of a task that has not come as it was needed, in words.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:1f5260107c93fb3fc34c7254f2763c4f', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:1f5260107c93fb3fc34c7254f2763c4f', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -6275,6 +7652,8 @@ DECLARE
   v_busy    bigint;
   v_stops   text;
   v_ahead   integer;
+  v_free    bigint;
+  v_max     integer;
 BEGIN
   SELECT
     count(*),
@@ -6314,14 +7693,171 @@ BEGIN
     RETURN format('All %s slots of %s are busy; %s tasks are ahead of it.', v_slots, v_whose,
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
-  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_slots - v_busy, v_slots, v_whose);
+  v_free := v_slots - v_busy;
+  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  FROM long_task.group_limit AS g
+  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
+  WHERE g.group_id = p_task.group_id
+  GROUP BY g.max_running;
+  IF v_busy >= v_max THEN
+    RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
+  END IF;
+  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_free, v_slots, v_whose);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:bbeadd35e05c9df78ec136cae45b112b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/workflow_graph::pg_tasks
+
+-- workflow_graph: a run of a workflow as text that draws a graph.
+--
+-- Called by  people, pg-tasks graph
+-- Locks      nothing
+-- Raises     LT004 bad value, LT006 no such run
+--
+-- A step that is fanned out is one node, which counts its tasks by state.
+--
+-- p_format  mermaid (flowchart; https://mermaid.js.org) or dot (https://graphviz.org/doc/info/lang.html)
+CREATE OR REPLACE FUNCTION long_task.workflow_graph(
+  p_run_id bigint,
+  p_format text DEFAULT 'mermaid'
+)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_dot   boolean := p_format = 'dot';
+  v_nodes text;
+  v_edges text;
+BEGIN
+  IF v_dot IS NULL OR p_format NOT IN ('mermaid', 'dot') THEN
+    PERFORM long_task.refuse('LT004', format('format %s is not known', COALESCE(quote_literal(p_format), 'null')),
+      'Give ''mermaid'' or ''dot''.');
+  END IF;
+  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  SELECT string_agg(
+    CASE
+      WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,
+        replace(replace(n.label, '\', '\\'), '"', '\"'), n.color)
+      ELSE format(E'  s%s["%s"]\n  style s%s fill:%s', n.first,
+        replace(replace(replace(n.label, '&', '&amp;'), '"', '&quot;'), '<', '&lt;'), n.first, n.color)
+    END, E'\n' ORDER BY n.first)
+  INTO v_nodes
+  FROM (
+    SELECT
+      min(s.id) AS first,
+      s.step || CASE WHEN bool_or(s.item IS NOT NULL) THEN format(' x %s', sum(s.tasks)) ELSE '' END
+        || ' ' || string_agg(
+          s.state_id || CASE WHEN s.item IS NOT NULL THEN ' ' || s.tasks ELSE '' END, ', ' ORDER BY s.state_id
+        ) AS label,
+      CASE
+        WHEN bool_or(s.state_id = 'CF') THEN '#f4b6b6'
+        WHEN bool_or(s.state_id IN ('AE', 'AS', 'AC')) THEN '#fff2b3'
+        WHEN bool_or(s.state_id IN ('AW', 'AD', 'AB', 'DR')) THEN '#e8e8e8'
+        WHEN bool_or(s.state_id = 'CC') THEN '#d8c8e8'
+        ELSE '#c3e6c3'
+      END AS color
+    FROM (
+      SELECT min(t.id) AS id, t.step, t.state_id, max(t.item) AS item, count(*) AS tasks
+      FROM long_task.task AS t
+      WHERE t.run_id = p_run_id
+      GROUP BY t.step, t.state_id
+    ) AS s
+    GROUP BY s.step
+  ) AS n;
+  SELECT string_agg(
+    CASE
+      WHEN v_dot THEN format('  s%s -> s%s [label="%s"%s];', e.needed, e.first,
+        replace(replace(e.label, '\', '\\'), '"', '\"'), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
+      ELSE format('  s%s %s%s s%s', e.needed, CASE WHEN e.enabled THEN '-->' ELSE '-.->' END,
+        CASE WHEN e.label <> '' THEN format('|"%s"|', replace(replace(e.label, '&', '&amp;'), '"', '&quot;')) ELSE '' END, e.first)
+    END, E'\n' ORDER BY e.needed, e.first)
+  INTO v_edges
+  FROM (
+    SELECT
+      (SELECT min(f.id) FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = p.step) AS needed,
+      (SELECT min(f.id) FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = t.step) AS first,
+      concat_ws(' ', NULLIF(d."on", 'success'), d.condition::text) AS label,
+      d.enabled
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS t ON t.id = d.task_id
+    JOIN long_task.task AS p ON p.id = d.needs_task_id AND p.run_id = p_run_id
+    WHERE t.run_id = p_run_id
+    GROUP BY p.step, t.step, d."on", d.condition::text, d.enabled
+  ) AS e;
+  IF v_dot THEN
+    RETURN concat_ws(E'\n', 'digraph run {', '  rankdir=LR;', '  node [shape=box, style="rounded,filled"];', v_nodes, v_edges, '}');
+  END IF;
+  RETURN concat_ws(E'\n', 'flowchart LR', v_nodes, v_edges);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.workflow_graph(bigint, text) IS
+  'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:18cf8c542c8420b82da39db61594ea55', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/workflow_recovery_point::pg_tasks
+
+-- workflow_recovery_point: where a run stopped: what failed first, and what that holds up.
+--
+-- Called by  people
+-- Locks      nothing
+-- Raises     LT006 no such run
+--
+-- Failed are steps that failed or were cancelled by themselves; blocked are those that need one of these directly.
+-- What hangs on the blocked ones is left out: resume_workflow finds it.
+CREATE OR REPLACE FUNCTION long_task.workflow_recovery_point(p_run_id bigint)
+RETURNS TABLE (
+  what     text,
+  step     text,
+  item     integer,
+  task_id  bigint,
+  state_id text,
+  error    text
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  RETURN QUERY
+  WITH failed AS (
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND (t.state_id = 'CF' OR t.state_id = 'CC' AND long_task.why_unmet(t.id) IS NULL)
+  )
+  SELECT 'failed', t.step, t.item, t.id, t.state_id, t.error
+  FROM failed AS f
+  JOIN long_task.task AS t ON t.id = f.id
+  UNION ALL
+  SELECT DISTINCT 'blocked', t.step, t.item, t.id, t.state_id, t.error
+  FROM failed AS f
+  JOIN long_task.task_dependency AS d ON d.needs_task_id = f.id AND d.enabled
+  JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id AND t.state_id IN ('AB', 'CC')
+  WHERE t.id NOT IN (SELECT g.id FROM failed AS g)
+  ORDER BY 1 DESC, 4;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.workflow_recovery_point(bigint) IS
+  'The first failed steps of a run, and the steps that these block.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:a403a3828100d2eefd4030ced57e21f8', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -6383,7 +7919,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -6421,7 +7957,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -6493,7 +8029,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -6536,7 +8072,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -6603,7 +8139,7 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -6643,7 +8179,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -6685,7 +8221,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -6787,7 +8323,132 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/workflow_status::pg_tasks
+
+-- workflow_status: each run of a workflow, and how it stands.
+CREATE OR REPLACE VIEW long_task.workflow_status AS
+SELECT
+  r.id AS run_id,
+  r.workflow,
+  r.version,
+  CASE
+    WHEN r.error IS NOT NULL THEN 'failed'
+    WHEN r.cancelled IS NOT NULL AND c.active = 0 THEN 'cancelled'
+    WHEN r.started IS NULL THEN 'waiting'
+    WHEN c.active > 0 THEN 'running'
+    WHEN c.failed > 0 THEN 'failed'
+    WHEN c.cancelled_alone > 0 THEN 'cancelled'
+    ELSE 'completed'
+  END AS status,
+  c.tasks,
+  c.waiting,
+  c.running,
+  c.completed,
+  c.failed,
+  c.cancelled,
+  r.created,
+  r.started,
+  CASE WHEN c.active = 0 THEN c.finished END AS finished,
+  r.started_by,
+  r.scheduled_for,
+  r.params,
+  r.error
+FROM long_task.workflow_run AS r
+CROSS JOIN LATERAL (
+  SELECT
+    count(*) AS tasks,
+    count(*) FILTER (WHERE t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL) AS active,
+    count(*) FILTER (WHERE t.state_id IN ('DR', 'AW', 'AD', 'AB')) AS waiting,
+    count(*) FILTER (WHERE t.state_id IN ('AE', 'AS', 'AC')) AS running,
+    count(*) FILTER (WHERE t.state_id = 'CS') AS completed,
+    count(*) FILTER (WHERE t.state_id = 'CF') AS failed,
+    count(*) FILTER (WHERE t.state_id = 'CC') AS cancelled,
+    count(*) FILTER (WHERE t.state_id = 'CC' AND NOT EXISTS (
+      SELECT
+      FROM long_task.task_dependency AS d
+      WHERE d.task_id = t.id AND d.met IS NOT NULL AND d.enabled AND NOT d.met
+    )) AS cancelled_alone,
+    max(t.finished) AS finished
+  FROM long_task.task AS t
+  WHERE t.run_id = r.id
+) AS c;
+
+COMMENT ON VIEW long_task.workflow_status IS
+  'Runs of workflows: waiting (for the run before), running, completed, failed, cancelled.';
+COMMENT ON COLUMN long_task.workflow_status.run_id IS 'The run.';
+COMMENT ON COLUMN long_task.workflow_status.workflow IS 'What was started.';
+COMMENT ON COLUMN long_task.workflow_status.version IS 'Its version.';
+COMMENT ON COLUMN long_task.workflow_status.status IS 'waiting, running, completed, failed (a step failed), cancelled (by a person).';
+COMMENT ON COLUMN long_task.workflow_status.tasks IS 'How many tasks it has.';
+COMMENT ON COLUMN long_task.workflow_status.waiting IS 'Those that have not been started.';
+COMMENT ON COLUMN long_task.workflow_status.running IS 'Those that run.';
+COMMENT ON COLUMN long_task.workflow_status.completed IS 'Those that completed, or were skipped.';
+COMMENT ON COLUMN long_task.workflow_status.failed IS 'Those that failed.';
+COMMENT ON COLUMN long_task.workflow_status.cancelled IS 'Those that were cancelled, by a person or because of what they need.';
+COMMENT ON COLUMN long_task.workflow_status.created IS 'When it was asked for.';
+COMMENT ON COLUMN long_task.workflow_status.started IS 'When its tasks were made.';
+COMMENT ON COLUMN long_task.workflow_status.finished IS 'When its last task ended; null: it has not.';
+COMMENT ON COLUMN long_task.workflow_status.started_by IS 'person or schedule.';
+COMMENT ON COLUMN long_task.workflow_status.scheduled_for IS 'Time of the schedule for which it was started.';
+COMMENT ON COLUMN long_task.workflow_status.params IS 'What it was given.';
+COMMENT ON COLUMN long_task.workflow_status.error IS 'Why it could not be begun.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/workflow_step_status::pg_tasks
+
+-- workflow_step_status: the tasks of each run of a workflow, and what each waits for.
+CREATE OR REPLACE VIEW long_task.workflow_step_status AS
+SELECT
+  t.run_id,
+  r.workflow,
+  t.step,
+  t.item,
+  t.id AS task_id,
+  t.state_id,
+  t.priority,
+  t.attempt,
+  t.started,
+  t.finished,
+  CASE
+    WHEN t.state_id IN ('AE', 'AS', 'AC') THEN long_task.clock() - t.started
+    ELSE t.finished - t.started
+  END AS duration,
+  w.waits_for,
+  t.error
+FROM long_task.task AS t
+JOIN long_task.workflow_run AS r ON r.id = t.run_id
+LEFT JOIN LATERAL (
+  SELECT array_agg(DISTINCT COALESCE(p.name, p.id::text) ORDER BY COALESCE(p.name, p.id::text)) AS waits_for
+  FROM long_task.task_dependency AS d
+  JOIN long_task.task AS p ON p.id = d.needs_task_id
+  WHERE t.state_id = 'AB'
+    AND d.task_id = t.id
+    AND d.met IS NULL
+    AND d.enabled
+) AS w ON true
+WHERE t.run_id IS NOT NULL
+ORDER BY t.run_id, t.id;
+
+COMMENT ON VIEW long_task.workflow_step_status IS
+  'Tasks of runs of workflows, each after those that it needs.';
+COMMENT ON COLUMN long_task.workflow_step_status.run_id IS 'The run.';
+COMMENT ON COLUMN long_task.workflow_step_status.workflow IS 'The workflow.';
+COMMENT ON COLUMN long_task.workflow_step_status.step IS 'The step.';
+COMMENT ON COLUMN long_task.workflow_step_status.item IS 'Place of the item, from 0; null: the step is not fanned out.';
+COMMENT ON COLUMN long_task.workflow_step_status.task_id IS 'The task.';
+COMMENT ON COLUMN long_task.workflow_step_status.state_id IS 'Its state.';
+COMMENT ON COLUMN long_task.workflow_step_status.priority IS 'Smaller is sooner.';
+COMMENT ON COLUMN long_task.workflow_step_status.attempt IS 'Number of its latest attempt.';
+COMMENT ON COLUMN long_task.workflow_step_status.started IS 'When that was started.';
+COMMENT ON COLUMN long_task.workflow_step_status.finished IS 'When it ended.';
+COMMENT ON COLUMN long_task.workflow_step_status.duration IS 'How long it has run.';
+COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the tasks it waits for, each once.';
+COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -6889,7 +8550,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -6937,6 +8598,12 @@ GRANT SELECT ON
   long_task.task_dependency,
   long_task.concurrency_limit,
   long_task.group_limit,
+  long_task.workflow,
+  long_task.workflow_step,
+  long_task.workflow_edge,
+  long_task.workflow_run,
+  long_task.workflow_status,
+  long_task.workflow_step_status,
   long_task.worker_lease,
   long_task.worker_stop,
   long_task.worker_standby,
@@ -6954,10 +8621,14 @@ GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
   long_task.why(bigint),
   long_task.why_waiting(long_task.task),
+  long_task.why_blocked(long_task.task),
   long_task.refuse(text, text, text, text),
   long_task.is_met(text, jsonpath, text, integer, jsonb),
   long_task.needs_verdict(bigint, text, text),
   long_task.why_unmet(bigint),
+  long_task.check_edge(text, jsonpath, text),
+  long_task.workflow_recovery_point(bigint),
+  long_task.workflow_graph(bigint, text),
   long_task.schedule_preview(text, text, timestamptz, integer),
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),
@@ -6978,23 +8649,31 @@ GRANT INSERT (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
   shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
-  unmet
+  unmet, workflow
 ), UPDATE (
   name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, start_after, timeout,
   kill_grace, max_attempts, retry_delay, next_start, shed_period_id, shed_period_count, shed_clone,
   shed_parent_id, shed_enabled, cron, time_zone, missed, missed_after, overlap, jitter, until, concurrency_key, needs,
-  unmet,
+  unmet, workflow,
   progress, result, error
 ), DELETE ON long_task.task TO long_task_user;
 GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gather),
   UPDATE ("on", condition, enabled, pass, name, gather), DELETE ON long_task.task_dependency TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.concurrency_limit, long_task.group_limit TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.workflow_step, long_task.workflow_edge TO long_task_user;
+GRANT INSERT (name, version, description, enabled, one_at_a_time, max_running),
+  UPDATE (name, description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
   long_task.assert_attempt(bigint, integer),
-  long_task.run_now(bigint)
+  long_task.run_now(bigint),
+  long_task.new_workflow_version(text),
+  long_task.start_workflow(text, jsonb, integer),
+  long_task.resume_workflow(bigint, text, text),
+  long_task.cancel_workflow(bigint),
+  long_task.skip_task(bigint)
 TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
@@ -7005,4 +8684,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.leave_worker(integer, bigint, integer)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:8264787a1895bcb5bcd44cd4ac2cdc42', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:ae448139314489f1e7102be29a2483bd', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

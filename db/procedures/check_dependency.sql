@@ -22,31 +22,7 @@ BEGIN
       MESSAGE = format('task %s cannot wait for itself', NEW.task_id),
       HINT = 'Name another task.';
   END IF;
-  IF NEW."on" NOT IN ('success', 'failure', 'cancel', 'end') THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT012',
-      MESSAGE = format('on %s is not known', quote_literal(NEW."on")),
-      HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
-  END IF;
-  IF NEW.pass NOT IN ('params', 'env', 'stdin') THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'LT012',
-      MESSAGE = format('pass %s is not known', quote_literal(NEW.pass)),
-      HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
-  END IF;
-  IF NEW.condition IS NOT NULL THEN
-    BEGIN
-      PERFORM jsonb_path_match('{}', NEW.condition);
-    EXCEPTION
-      WHEN singleton_sql_json_item_required THEN
-        RAISE EXCEPTION USING
-          ERRCODE = 'LT012',
-          MESSAGE = format('condition %s is no predicate', quote_literal(NEW.condition::text)),
-          HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
-      WHEN data_exception THEN
-        NULL; -- strict mode: it is the empty object that has not what it asks for
-    END;
-  END IF;
+  PERFORM long_task.check_edge(NEW."on", NEW.condition, NEW.pass);
   RETURN NEW;
 END
 $$;

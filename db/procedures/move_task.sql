@@ -14,7 +14,7 @@ AS $$
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key. CS is skip_task.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -73,6 +73,10 @@ BEGIN
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
       NULL;
+    WHEN NEW.state_id = 'CS' AND v_by_system THEN
+      NEW.finished := v_now;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
     WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
       NULL;
     WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN

@@ -36,7 +36,7 @@ BEGIN
   INTO v_results, v_params, v_env, v_stdin
   FROM long_task.results_of_needs(p_task.id) AS r;
 
-  v_task.command := long_task.fill_in_results(p_task.command, v_results);
+  v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
   IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
     v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
   END IF;

@@ -19,6 +19,7 @@ RETURN json_build_object(
   'env', p_task.env,
   'params', p_task.params::text,
   'stdin', p_task.stdin,
+  'run_id', p_task.run_id,
   'timeout', extract(epoch FROM p_task.timeout),
   'kill_grace', extract(epoch FROM p_task.kill_grace),
   'scheduled_for', to_char(

@@ -1,6 +1,6 @@
 -- plain_text: a JSON value as a program wants to read it.
 --
--- Called by  results_of_needs, fill_in_results
+-- Called by  results_of_needs, fill_in
 -- Locks      nothing
 -- Raises     nothing
 --

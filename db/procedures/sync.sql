@@ -72,6 +72,7 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
+  v_wake_in := long_task.settle_workflows();
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -87,7 +88,7 @@ BEGIN
   END IF;
 
   v_wake_in := LEAST(
-    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
   );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;

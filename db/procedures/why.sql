@@ -30,9 +30,11 @@ BEGIN
     WHEN v_ended IS NOT NULL THEN
       format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
         v_task.running_on, v_task.attempt, v_ended)
+    WHEN v_task.workflow IS NOT NULL THEN
+      format('It is a template, which starts workflow %s.', v_task.workflow)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
-    WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
+    WHEN v_task.state_id IN ('AW', 'AD', 'AB') AND v_task.running_on IS NOT NULL THEN
       format('The process of attempt %s on worker %s has not exited yet.',
         v_task.attempt, v_task.running_on)
     WHEN v_task.state_id = 'AD' AND v_task.start_after <= long_task.clock() THEN
@@ -45,7 +47,7 @@ BEGIN
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
-      'It waits for another task.'
+      long_task.why_blocked(v_task)
     WHEN v_task.state_id = 'AW' THEN
       long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AE' THEN
@@ -62,12 +64,13 @@ BEGIN
     WHEN v_task.state_id = 'CF' THEN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
-      format('It was cancelled at %s.', v_task.finished)
+      format('It was cancelled at %s%s.', v_task.finished, ': ' || v_task.error)
   END || CASE
     WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
-    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    WHEN v_task.shed_clone THEN format(' Its schedule starts %s at %s.',
+      CASE WHEN v_task.workflow IS NULL THEN 'a copy' ELSE 'it' END, v_task.next_start)
     WHEN v_task.state_id = 'DR' THEN ' Its schedule passes over it for as long (shed_clone is false).'
     ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;

@@ -24,6 +24,8 @@ DECLARE
   v_busy    bigint;
   v_stops   text;
   v_ahead   integer;
+  v_free    bigint;
+  v_max     integer;
 BEGIN
   SELECT
     count(*),
@@ -63,7 +65,16 @@ BEGIN
     RETURN format('All %s slots of %s are busy; %s tasks are ahead of it.', v_slots, v_whose,
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
-  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_slots - v_busy, v_slots, v_whose);
+  v_free := v_slots - v_busy;
+  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  FROM long_task.group_limit AS g
+  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
+  WHERE g.group_id = p_task.group_id
+  GROUP BY g.max_running;
+  IF v_busy >= v_max THEN
+    RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
+  END IF;
+  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_free, v_slots, v_whose);
 END
 $$;
 

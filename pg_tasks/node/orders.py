@@ -18,6 +18,8 @@ def start_request(order: Order, worker_id: int, kill_grace: float) -> Start:
         env["PG_TASKS_PARAMS"] = order.params
     if order.scheduled_for is not None:
         env["PG_TASKS_SCHEDULED_FOR"] = order.scheduled_for
+    if order.run_id is not None:
+        env["PG_TASKS_RUN_ID"] = str(order.run_id)
     return Start(
         task_id=order.task_id,
         attempt=order.attempt,

@@ -39,6 +39,49 @@ CREATE TYPE long_task.schedule AS (
 
 COMMENT ON TYPE long_task.schedule IS 'The schedule of a task, without what its program is given: that may be long, and is copied with each call that takes a whole row.';
 
+CREATE FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_version integer, p_task_id bigint, p_scheduled_for timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_workflow long_task.workflow;
+  v_params   jsonb := COALESCE(p_params, '{}');
+  v_run_id   bigint;
+BEGIN
+  SELECT w.* INTO v_workflow
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+    AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+  ORDER BY w.version DESC
+  LIMIT 1
+  FOR SHARE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006',
+      format('there is no workflow %s to start', COALESCE(p_workflow || ' version ' || p_version, p_workflow, 'null')),
+      'The table long_task.workflow has all of them; without a version the latest one that is enabled is started.');
+  END IF;
+  IF jsonb_typeof(v_params) <> 'object' THEN
+    PERFORM long_task.refuse('LT004', format('params is %s, not an object', jsonb_typeof(v_params)),
+      'Give an object such as {"day": "2026-11-20"}.');
+  END IF;
+  INSERT INTO long_task.workflow_run (workflow, version, params, started_by, scheduled_for, task_id, owner)
+  VALUES (
+    v_workflow.name, v_workflow.version, v_params, CASE WHEN p_scheduled_for IS NULL THEN 'person' ELSE 'schedule' END,
+    p_scheduled_for, p_task_id,
+    COALESCE((SELECT t.owner FROM long_task.task AS t WHERE t.id = p_task_id), session_user)
+  )
+  RETURNING id INTO v_run_id;
+  IF v_workflow.one_at_a_time THEN
+    PERFORM long_task.begin_next_run(v_workflow.name);
+  ELSE
+    PERFORM long_task.begin_run(v_run_id);
+  END IF;
+  RETURN v_run_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_version integer, p_task_id bigint, p_scheduled_for timestamp with time zone) IS 'Write down a run of a workflow, and begin it unless it has to wait for another. Returns its id.';
+
 CREATE FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -169,6 +212,143 @@ $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(p_worker_id integer) IS 'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
+CREATE FUNCTION long_task.begin_next_run(p_workflow text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_run_id bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.workflow ' || p_workflow, 0)) THEN
+    PERFORM long_task.leave_workflow(p_workflow, true);
+    RETURN;
+  END IF;
+  SELECT r.id INTO v_run_id
+  FROM long_task.workflow_run AS r
+  WHERE r.workflow = p_workflow
+    AND r.started IS NULL
+    AND r.cancelled IS NULL
+    AND NOT long_task.has_active_run(p_workflow)
+  ORDER BY r.id
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.begin_run(v_run_id);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text) IS 'Begin the oldest waiting run of a workflow, if none is active.';
+
+CREATE FUNCTION long_task.begin_run(p_run_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_most     CONSTANT bigint := 1000000;
+  v_run      long_task.workflow_run;
+  v_workflow long_task.workflow;
+  v_key      text;
+  v_scalars  jsonb;
+  v_bad      record;
+BEGIN
+  UPDATE long_task.workflow_run AS r
+  SET started = long_task.clock()
+  WHERE r.id = p_run_id
+  RETURNING r.* INTO v_run;
+  SELECT w.* INTO v_workflow
+  FROM long_task.workflow AS w
+  WHERE w.name = v_run.workflow
+    AND w.version = v_run.version;
+  v_key := long_task.limit_workflow(v_workflow.name, v_workflow.version, v_workflow.max_running);
+  v_scalars := COALESCE(
+    (SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(v_run.params) AS p WHERE jsonb_typeof(p.value) <> 'array'), '{}'
+  );
+
+  WITH RECURSIVE reached(step, level) AS (
+    SELECT s.name, 0
+    FROM long_task.workflow_step AS s
+    WHERE s.workflow = v_run.workflow
+      AND s.version = v_run.version
+    UNION
+    SELECT e.step, r.level + 1
+    FROM reached AS r
+    JOIN long_task.workflow_edge AS e
+      ON e.workflow = v_run.workflow AND e.version = v_run.version AND e.needs_step = r.step
+  ),
+  ranked AS (
+    SELECT r.step, max(r.level) AS level
+    FROM reached AS r
+    GROUP BY r.step
+  )
+  INSERT INTO long_task.task (
+    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout, kill_grace, max_attempts,
+    retry_delay, concurrency_key, needs, unmet, run_id, step, item, owner, shed_parent_id, scheduled_for
+  )
+  SELECT
+    s.name, 'DR', s.priority, s.group_id, s.worker_id, long_task.fill_in(s.command, 'PARAM', g.params), g.params, s.env,
+    s.stdin, s.cwd, s.timeout, s.kill_grace, s.max_attempts, s.retry_delay, COALESCE(s.concurrency_key, v_key), s.needs,
+    s.unmet, p_run_id, s.name, i.place, v_run.owner, v_run.task_id, v_run.scheduled_for
+  FROM ranked AS k
+  JOIN long_task.workflow_step AS s
+    ON s.workflow = v_run.workflow AND s.version = v_run.version AND s.name = k.step
+  CROSS JOIN LATERAL long_task.items_of_step(s.fan_out, v_run.params) AS i
+  CROSS JOIN LATERAL (
+    SELECT CASE
+      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_run.params
+      ELSE COALESCE(s.params, '{}') || v_scalars || jsonb_build_object('item', i.value)
+    END AS params
+  ) AS g
+  ORDER BY k.level, s.name, i.place;
+
+  SELECT e.step, e.needs_step, count(*) AS links INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND NOT e.each
+  GROUP BY e.step, e.needs_step
+  HAVING count(*) > v_most
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s would need %s through %s dependencies', v_bad.step, v_bad.needs_step, v_bad.links),
+      'Set each, so that each item waits for the same item only, or put a step between them.');
+  END IF;
+  SELECT t.step, t.item, e.needs_step INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND e.each
+    AND NOT EXISTS (
+      SELECT
+      FROM long_task.task AS p
+      WHERE p.run_id = p_run_id AND p.step = e.needs_step AND p.item = t.item
+    )
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s needs each item of step %s, which has none for %s',
+      v_bad.step, v_bad.needs_step, COALESCE('item ' || v_bad.item, 'a step that is not fanned out')),
+      'Fan both steps out over the same array, or do not set each.');
+  END IF;
+  INSERT INTO long_task.task_dependency (task_id, needs_task_id, "on", condition, enabled, pass, gather, run_id)
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL AND NOT e.each, p_run_id
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version;
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
+  UPDATE long_task.task AS t
+  SET
+    queued_by = CASE WHEN v_run.started_by = 'schedule' THEN 'system' ELSE t.queued_by END,
+    state_id = 'AW'
+  WHERE t.run_id = p_run_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.begin_run(p_run_id bigint) IS 'Make the tasks of a run and the dependencies between them, and queue them.';
+
 CREATE FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -186,6 +366,30 @@ CREATE FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) RETURNS void
 $$;
 
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) IS 'Cancel everything that a worker is executing.';
+
+CREATE FUNCTION long_task.cancel_workflow(p_run_id bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_run       long_task.workflow_run := long_task.lock_run(p_run_id);
+  v_cancelled integer;
+BEGIN
+  UPDATE long_task.task AS t
+  SET state_id = 'AC'
+  WHERE t.run_id = p_run_id
+    AND t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS');
+  GET DIAGNOSTICS v_cancelled = ROW_COUNT;
+  IF v_cancelled > 0 OR v_run.started IS NULL THEN
+    UPDATE long_task.workflow_run AS r
+    SET cancelled = COALESCE(r.cancelled, long_task.clock())
+    WHERE r.id = p_run_id;
+  END IF;
+  RETURN v_cancelled;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.cancel_workflow(p_run_id bigint) IS 'Cancel a run of a workflow and all its active tasks. Returns how many there were.';
 
 CREATE FUNCTION long_task.change_worker() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -269,7 +473,7 @@ COMMENT ON FUNCTION long_task.change_worker() IS 'Trigger: carry out what people
 CREATE FUNCTION long_task.check_dependency() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 BEGIN
   IF TG_OP = 'UPDATE' AND (NEW.task_id <> OLD.task_id OR NEW.needs_task_id <> OLD.needs_task_id) THEN
     RAISE EXCEPTION USING
@@ -283,36 +487,47 @@ BEGIN
       MESSAGE = format('task %s cannot wait for itself', NEW.task_id),
       HINT = 'Name another task.';
   END IF;
-  IF NEW."on" NOT IN ('success', 'failure', 'cancel', 'end') THEN
+  PERFORM long_task.check_edge(NEW."on", NEW.condition, NEW.pass);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_dependency() IS 'Trigger: refuse a dependency that makes no sense.';
+
+CREATE FUNCTION long_task.check_edge(p_on text, p_condition jsonpath, p_pass text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  IF p_on NOT IN ('success', 'failure', 'cancel', 'end') THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT012',
-      MESSAGE = format('on %s is not known', quote_literal(NEW."on")),
+      MESSAGE = format('on %s is not known', quote_literal(p_on)),
       HINT = 'Give one of ''success'', ''failure'', ''cancel'', ''end''.';
   END IF;
-  IF NEW.pass NOT IN ('params', 'env', 'stdin') THEN
+  IF p_pass NOT IN ('params', 'env', 'stdin') THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT012',
-      MESSAGE = format('pass %s is not known', quote_literal(NEW.pass)),
+      MESSAGE = format('pass %s is not known', quote_literal(p_pass)),
       HINT = 'Give one of ''params'', ''env'', ''stdin'', or null.';
   END IF;
-  IF NEW.condition IS NOT NULL THEN
+  IF p_condition IS NOT NULL THEN
     BEGIN
-      PERFORM jsonb_path_match('{}', NEW.condition);
+      PERFORM jsonb_path_match('{}', p_condition);
     EXCEPTION
       WHEN singleton_sql_json_item_required THEN
         RAISE EXCEPTION USING
           ERRCODE = 'LT012',
-          MESSAGE = format('condition %s is no predicate', quote_literal(NEW.condition::text)),
+          MESSAGE = format('condition %s is no predicate', quote_literal(p_condition::text)),
           HINT = 'Write a comparison, such as $.rows > 0, or exists($.rows), and no filter.';
       WHEN data_exception THEN
         NULL; -- strict mode: it is the empty object that has not what it asks for
     END;
   END IF;
-  RETURN NEW;
 END
 $_$;
 
-COMMENT ON FUNCTION long_task.check_dependency() IS 'Trigger: refuse a dependency that makes no sense.';
+COMMENT ON FUNCTION long_task.check_edge(p_on text, p_condition jsonpath, p_pass text) IS 'Refuse a dependency that says what cannot be understood.';
 
 CREATE FUNCTION long_task.check_task() RETURNS trigger
     LANGUAGE plpgsql
@@ -462,7 +677,7 @@ BEGIN
   IF (CASE
     WHEN NEW.state_id = 'DR' THEN NEW.shed_clone AND (NEW.next_start IS NOT NULL OR NEW.cron IS NOT NULL)
     ELSE TG_OP = 'INSERT' OR OLD.state_id <> 'DR' OR NEW.state_id = 'AW'
-  END) AND (
+  END) AND NEW.workflow IS NULL AND (
     NEW.command IS NULL
     OR array_ndims(NEW.command) IS DISTINCT FROM 1
     OR array_lower(NEW.command, 1) <> 1
@@ -603,6 +818,117 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.check_task_schedule() IS 'Trigger: refuse a schedule that makes no sense.';
+
+CREATE FUNCTION long_task.check_task_workflow() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NEW.state_id <> 'DR' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT003',
+      MESSAGE = format('a task that starts workflow %s is not queued itself', NEW.workflow),
+      HINT = 'Leave it a draft (DR): its schedule starts the workflow, and run_now does so at once.';
+  END IF;
+  IF NOT NEW.shed_clone OR NEW.jitter IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT007',
+      MESSAGE = format('a task that starts workflow %s is a template without jitter', NEW.workflow),
+      HINT = 'Set shed_clone to true, and jitter to null.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM long_task.workflow AS w WHERE w.name = NEW.workflow) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT006',
+      MESSAGE = format('there is no workflow %s', NEW.workflow),
+      HINT = 'INSERT INTO long_task.workflow (name) comes first.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_task_workflow() IS 'Trigger: refuse a template that is to start a workflow, and could not.';
+
+CREATE FUNCTION long_task.check_workflow_edge() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_path text[];
+BEGIN
+  IF TG_WHEN = 'BEFORE' THEN
+    PERFORM long_task.check_edge(NEW."on", NEW.condition, NEW.pass);
+    RETURN NEW;
+  END IF;
+  PERFORM
+  FROM long_task.workflow AS w
+  WHERE w.name = NEW.workflow
+    AND w.version = NEW.version
+  FOR UPDATE;
+  WITH RECURSIVE needed(step, path) AS (
+    SELECT NEW.needs_step, ARRAY[NEW.step, NEW.needs_step]
+    UNION ALL
+    SELECT e.needs_step, n.path || e.needs_step
+    FROM needed AS n
+    JOIN long_task.workflow_edge AS e
+      ON e.workflow = NEW.workflow AND e.version = NEW.version AND e.step = n.step
+    WHERE n.step <> NEW.step
+  ) CYCLE step SET again USING way
+  SELECT n.path INTO v_path
+  FROM needed AS n
+  WHERE n.step = NEW.step
+  ORDER BY cardinality(n.path)
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT012', format('step %s would wait for itself: %s', NEW.step, array_to_string(v_path, ' needs ')),
+      'Leave out one of these edges.');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_workflow_edge() IS 'Trigger: refuse edges of a workflow that make no sense, and cycles.';
+
+CREATE FUNCTION long_task.check_workflow_part() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_workflow text;
+  v_version  integer;
+BEGIN
+  IF TG_OP = 'INSERT' AND NEW.version IS NULL THEN
+    NEW.version := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.workflow);
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    v_workflow := OLD.workflow;
+    v_version := OLD.version;
+  ELSE
+    v_workflow := NEW.workflow;
+    v_version := NEW.version;
+  END IF;
+  PERFORM
+  FROM long_task.workflow AS w
+  WHERE w.name = v_workflow
+    AND w.version = v_version
+  FOR NO KEY UPDATE;
+  IF NOT FOUND AND TG_OP <> 'DELETE' THEN
+    PERFORM long_task.refuse('LT006', format('there is no workflow %s', v_workflow || COALESCE(' version ' || v_version, '')),
+      'INSERT INTO long_task.workflow (name) comes first.');
+  END IF;
+  IF EXISTS (
+    SELECT
+    FROM long_task.workflow_run AS r
+    WHERE r.workflow = v_workflow
+      AND r.version = v_version
+  ) THEN
+    PERFORM long_task.refuse('LT014', format('version %s of workflow %s has been started', v_version, v_workflow),
+      format('Make another version with SELECT long_task.new_workflow_version(%L), and change that.', v_workflow));
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_workflow_part() IS 'Trigger: keep versions of workflows as they are that have been started.';
 
 CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS json
     LANGUAGE plpgsql
@@ -1029,12 +1355,13 @@ $$;
 
 COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
 
-CREATE FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) RETURNS text[]
+CREATE FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_command text[] := p_command;
+  v_pattern text := '%' || p_word || ':([^%]+)%';
   v_rest    text;
   v_filled  text;
   v_asked   text;
@@ -1043,26 +1370,27 @@ DECLARE
 BEGIN
   FOR v_place IN 1 .. cardinality(p_command) LOOP
     v_rest := p_command[v_place];
-    CONTINUE WHEN v_rest !~ '%RESULT:[^%]+%';
+    CONTINUE WHEN v_rest !~ v_pattern;
     v_filled := '';
     LOOP
-      v_asked := substring(v_rest FROM '%RESULT:([^%]+)%');
+      v_asked := substring(v_rest FROM v_pattern);
       EXIT WHEN v_asked IS NULL;
       SELECT max(r.name) INTO v_name
-      FROM jsonb_object_keys(p_results) AS r(name)
+      FROM jsonb_object_keys(p_values) AS r(name)
       WHERE v_asked = r.name
          OR starts_with(v_asked, r.name || '.');
       v_value := CASE
-        WHEN v_asked = v_name THEN long_task.plain_text(p_results -> v_name)
-        ELSE p_results -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
+        WHEN v_asked = v_name THEN long_task.plain_text(p_values -> v_name)
+        ELSE p_values -> v_name #>> string_to_array(substr(v_asked, length(v_name) + 2), '.')
       END;
       IF v_value IS NULL THEN
-        PERFORM long_task.refuse('LT013', format('command asks for %%RESULT:%s%%, and there is none', v_asked),
-          format('There are results of %s.',
-            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_results) AS r(name)), 'nothing')));
+        PERFORM long_task.refuse('LT013', format('command asks for %%%s:%s%%, and there is none', p_word, v_asked),
+          format('There are values of %s.',
+            COALESCE((SELECT string_agg(r.name, ', ') FROM jsonb_object_keys(p_values) AS r(name)), 'nothing')));
       END IF;
-      v_filled := v_filled || split_part(v_rest, '%RESULT:' || v_asked || '%', 1) || v_value;
-      v_rest := substr(v_rest, strpos(v_rest, '%RESULT:' || v_asked || '%') + length(v_asked) + 9);
+      v_asked := '%' || p_word || ':' || v_asked || '%';
+      v_filled := v_filled || left(v_rest, strpos(v_rest, v_asked) - 1) || v_value;
+      v_rest := substr(v_rest, strpos(v_rest, v_asked) + length(v_asked));
     END LOOP;
     v_command[v_place] := v_filled || v_rest;
   END LOOP;
@@ -1070,7 +1398,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) IS 'A command with each %RESULT:name.path% replaced by what is found there among results by name.';
+COMMENT ON FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb) IS 'A command with each %WORD:name.path% replaced by what is found there among values by name.';
 
 CREATE FUNCTION long_task.find_next_start() RETURNS trigger
     LANGUAGE plpgsql
@@ -1648,6 +1976,24 @@ $$;
 
 COMMENT ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) IS 'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
+CREATE FUNCTION long_task.has_active_run(p_workflow text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT
+    FROM long_task.task AS t
+    JOIN long_task.workflow_run AS r ON r.id = t.run_id
+    WHERE t.run_id IS NOT NULL
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+      AND r.workflow = p_workflow
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.has_active_run(p_workflow text) IS 'Whether a run of a workflow has an active task.';
+
 CREATE FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1682,15 +2028,22 @@ BEGIN
       t.name, 'AW', t.priority, t.group_id, long_task.pinned_worker(t),
       t.command, t.params, t.env, t.stdin, t.cwd,
       GREATEST(t.start_after, CASE WHEN c.start IS NOT NULL THEN long_task.clock() + random() * t.jitter END),
-      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner, t.id, c.start, p_queued_by
+      t.timeout, t.kill_grace, t.max_attempts, t.retry_delay, t.concurrency_key, t.jitter, t.owner,
+      t.id, c.start, p_queued_by
     FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
     JOIN long_task.task AS t ON t.id = c.id
+    WHERE t.workflow IS NULL
     ORDER BY c.place
     RETURNING id
   )
   SELECT array_agg(c.id ORDER BY c.id) INTO v_clones
   FROM clone AS c;
-  RETURN v_clones;
+  RETURN v_clones || (
+    SELECT array_agg(long_task.add_run(t.workflow, t.params, NULL, t.id, c.start) ORDER BY c.place)
+    FROM unnest(p_ids, p_starts) WITH ORDINALITY AS c(id, start, place)
+    JOIN long_task.task AS t ON t.id = c.id
+    WHERE t.workflow IS NOT NULL
+  );
 END
 $$;
 
@@ -1721,6 +2074,33 @@ END
 $_$;
 
 COMMENT ON FUNCTION long_task.is_time_zone(p_name text) IS 'Whether a text is the name of a time zone such as Europe/Berlin.';
+
+CREATE FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) RETURNS TABLE(place integer, value jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_found jsonb;
+BEGIN
+  IF p_fan_out IS NULL THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  v_found := jsonb_path_query_array(p_params, p_fan_out);
+  -- $.files is the array itself, $.files[*] are its items.
+  IF jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
+    v_found := v_found -> 0;
+  ELSIF jsonb_array_length(v_found) = 0 AND p_fan_out::text !~ '\[\*\]|\?' THEN
+    PERFORM long_task.refuse('LT014', format('there is nothing at %s in the parameters of the run', p_fan_out),
+      'Give start_workflow an array there; it may be empty.');
+  END IF;
+  RETURN QUERY
+  SELECT (e.ordinality - 1)::integer, e.value
+  FROM jsonb_array_elements(v_found) WITH ORDINALITY AS e(value, ordinality);
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) IS 'The items that a step is fanned out over, with their places from 0; one empty row for a step that is not.';
 
 CREATE FUNCTION long_task.keep_deleted_attempt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1905,6 +2285,56 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
+CREATE FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO long_task.unsettled_workflow (workflow, held)
+  VALUES (p_workflow, p_held);
+  PERFORM long_task.announce(NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) IS 'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
+
+CREATE FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_key  text := 'workflow ' || p_workflow;
+  v_step text;
+BEGIN
+  IF p_max_running IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT s.name INTO v_step
+  FROM long_task.workflow_step AS s
+  WHERE s.workflow = p_workflow
+    AND s.version = p_version
+    AND s.concurrency_key IS NOT NULL
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s has a concurrency_key, and workflow %s has max_running', v_step, p_workflow),
+      'A task is limited by one key: leave out one of them.');
+  END IF;
+  IF NOT EXISTS (
+    SELECT
+    FROM long_task.concurrency_limit AS c
+    WHERE c.concurrency_key = v_key
+      AND c.max_running = p_max_running
+  ) THEN
+    INSERT INTO long_task.concurrency_limit (concurrency_key, max_running)
+    VALUES (v_key, p_max_running)
+    ON CONFLICT (concurrency_key) DO UPDATE SET max_running = EXCLUDED.max_running;
+  END IF;
+  RETURN v_key;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) IS 'Write the limit of a workflow down. Returns the concurrency_key of its tasks; null: it has no limit.';
+
 CREATE FUNCTION long_task.link_tasks() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1967,6 +2397,73 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.link_tasks() IS 'Trigger: have the tasks wait that dependencies were written for, if what they need has not come.';
+
+CREATE TABLE long_task.workflow_run (
+    id bigint NOT NULL,
+    workflow text NOT NULL,
+    version integer NOT NULL,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    started timestamp with time zone,
+    cancelled timestamp with time zone,
+    error text,
+    started_by text DEFAULT 'person'::text NOT NULL,
+    scheduled_for timestamp with time zone,
+    task_id bigint,
+    owner text DEFAULT SESSION_USER NOT NULL
+);
+
+COMMENT ON TABLE long_task.workflow_run IS 'A workflow that was started. Its tasks name it in run_id; workflow_status says how it stands.';
+
+COMMENT ON COLUMN long_task.workflow_run.id IS 'The run.';
+
+COMMENT ON COLUMN long_task.workflow_run.workflow IS 'What was started.';
+
+COMMENT ON COLUMN long_task.workflow_run.version IS 'The version that was started.';
+
+COMMENT ON COLUMN long_task.workflow_run.params IS 'What start_workflow was given.';
+
+COMMENT ON COLUMN long_task.workflow_run.created IS 'When it was asked for.';
+
+COMMENT ON COLUMN long_task.workflow_run.started IS 'When its tasks were made; null: it waits for the run before it.';
+
+COMMENT ON COLUMN long_task.workflow_run.cancelled IS 'When cancel_workflow was called for it.';
+
+COMMENT ON COLUMN long_task.workflow_run.error IS 'Why it could not be begun.';
+
+COMMENT ON COLUMN long_task.workflow_run.started_by IS 'What started it: person or schedule.';
+
+COMMENT ON COLUMN long_task.workflow_run.scheduled_for IS 'Time of the schedule for which it was started.';
+
+COMMENT ON COLUMN long_task.workflow_run.task_id IS 'The task whose schedule started it.';
+
+COMMENT ON COLUMN long_task.workflow_run.owner IS 'Database user that started it.';
+
+CREATE FUNCTION long_task.lock_run(p_run_id bigint) RETURNS long_task.workflow_run
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_run long_task.workflow_run;
+BEGIN
+  SELECT r.* INTO v_run
+  FROM long_task.workflow_run AS r
+  WHERE r.id = p_run_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  PERFORM
+  FROM long_task.task AS t
+  WHERE t.run_id = p_run_id
+  ORDER BY t.id
+  FOR UPDATE;
+  RETURN v_run;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.lock_run(p_run_id bigint) IS 'Lock a run of a workflow and all its tasks. Returns the run.';
 
 CREATE FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json DEFAULT '[]'::json, p_dead_process text DEFAULT NULL::text, p_watched text[] DEFAULT NULL::text[]) RETURNS TABLE(epoch bigint, held_by text, retry_in double precision, held_process text, held_lease text, whole double precision)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2133,7 +2630,7 @@ CREATE FUNCTION long_task.move_task() RETURNS trigger
 DECLARE
   v_now         timestamptz := long_task.clock();
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
-  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key.
+  -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key. CS is skip_task.
   v_by_system   boolean := NEW.queued_by = 'system';
   v_verdict     text;
 BEGIN
@@ -2192,6 +2689,10 @@ BEGIN
       END IF;
     WHEN NEW.state_id = 'AC' AND OLD.state_id IN ('AE', 'AS') THEN
       NULL;
+    WHEN NEW.state_id = 'CS' AND v_by_system THEN
+      NEW.finished := v_now;
+      NEW.exit_code := NULL;
+      NEW.signal := NULL;
     WHEN NEW.state_id = 'AS' AND OLD.state_id = 'AE' THEN
       NULL;
     WHEN NEW.state_id IN ('CS', 'CF') AND OLD.state_id IN ('AE', 'AS') THEN
@@ -2305,6 +2806,51 @@ $$;
 
 COMMENT ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) IS 'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
+CREATE FUNCTION long_task.new_workflow_version(p_workflow text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_old integer;
+  v_new integer;
+BEGIN
+  SELECT w.version INTO v_old
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+  ORDER BY w.version DESC
+  LIMIT 1
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no workflow %s', COALESCE(p_workflow, 'null')),
+      'The table long_task.workflow has all of them.');
+  END IF;
+  INSERT INTO long_task.workflow (name, version, description, one_at_a_time, max_running)
+  SELECT w.name, w.version + 1, w.description, w.one_at_a_time, w.max_running
+  FROM long_task.workflow AS w
+  WHERE w.name = p_workflow
+    AND w.version = v_old
+  RETURNING version INTO v_new;
+  INSERT INTO long_task.workflow_step (
+    workflow, version, name, command, params, env, stdin, cwd, group_id, worker_id, priority, timeout, kill_grace,
+    max_attempts, retry_delay, concurrency_key, needs, unmet, fan_out
+  )
+  SELECT
+    s.workflow, v_new, s.name, s.command, s.params, s.env, s.stdin, s.cwd, s.group_id, s.worker_id, s.priority,
+    s.timeout, s.kill_grace, s.max_attempts, s.retry_delay, s.concurrency_key, s.needs, s.unmet, s.fan_out
+  FROM long_task.workflow_step AS s
+  WHERE s.workflow = p_workflow
+    AND s.version = v_old;
+  INSERT INTO long_task.workflow_edge (workflow, version, step, needs_step, "on", condition, enabled, pass, each)
+  SELECT e.workflow, v_new, e.step, e.needs_step, e."on", e.condition, e.enabled, e.pass, e.each
+  FROM long_task.workflow_edge AS e
+  WHERE e.workflow = p_workflow
+    AND e.version = v_old;
+  RETURN v_new;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.new_workflow_version(p_workflow text) IS 'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
+
 CREATE FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2339,6 +2885,18 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) IS 'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
+
+CREATE FUNCTION long_task.number_workflow() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  NEW.version := COALESCE((SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.name) + 1, 1);
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.number_workflow() IS 'Trigger: give a new version of a workflow its number.';
 
 CREATE SEQUENCE long_task.ready_seq
     START WITH 1
@@ -2409,6 +2967,10 @@ CREATE TABLE long_task.task (
     has_needs boolean DEFAULT false NOT NULL,
     has_dependents boolean DEFAULT false NOT NULL,
     wants_key boolean DEFAULT false NOT NULL,
+    workflow text,
+    run_id bigint,
+    step text,
+    item integer,
     CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
     CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
 )
@@ -2534,6 +3096,14 @@ COMMENT ON COLUMN long_task.task.has_dependents IS 'Whether others have rows the
 
 COMMENT ON COLUMN long_task.task.wants_key IS 'Whether it waits for others with its concurrency_key to end. System.';
 
+COMMENT ON COLUMN long_task.task.workflow IS 'What the starts of this template (shed_clone) start, instead of a copy of it.';
+
+COMMENT ON COLUMN long_task.task.run_id IS 'Run of a workflow that it is a part of. System.';
+
+COMMENT ON COLUMN long_task.task.step IS 'Its step in that workflow. System.';
+
+COMMENT ON COLUMN long_task.task.item IS 'Its place in the array that the step is fanned out over, from 0. System.';
+
 CREATE FUNCTION long_task.order_with_results(p_task long_task.task) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2563,7 +3133,7 @@ BEGIN
   INTO v_results, v_params, v_env, v_stdin
   FROM long_task.results_of_needs(p_task.id) AS r;
 
-  v_task.command := long_task.fill_in_results(p_task.command, v_results);
+  v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
   IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
     v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
   END IF;
@@ -2892,7 +3462,7 @@ COMMENT ON FUNCTION long_task.pinned_worker(p_task long_task.task) IS 'The worke
 
 CREATE FUNCTION long_task.plain_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
-    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
+    RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'run_id', (p_task).run_id, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
 
 COMMENT ON FUNCTION long_task.plain_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
@@ -3222,6 +3792,103 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.results_of_needs(p_task_id bigint) IS 'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
+
+CREATE FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text DEFAULT 'failed'::text, p_step text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_run     long_task.workflow_run := long_task.lock_run(p_run_id);
+  v_begin   bigint[];
+  v_ids     bigint[];
+  v_blocked bigint;
+  v_queued  integer;
+BEGIN
+  IF p_mode NOT IN ('failed', 'all', 'from', 'only') OR p_mode IS NULL OR (p_mode IN ('from', 'only')) <> (p_step IS NOT NULL) THEN
+    PERFORM long_task.refuse('LT014', format('mode %s %s is not known',
+      COALESCE(quote_literal(p_mode), 'null'), CASE WHEN p_step IS NULL THEN 'without a step' ELSE 'with a step' END),
+      'Give ''failed'' or ''all'', or ''from'' or ''only'' and the name of a step.');
+  END IF;
+  IF v_run.started IS NULL THEN
+    PERFORM long_task.refuse('LT003', format('run %s has not begun', p_run_id),
+      'It waits for the run before it, or was cancelled before that ended.');
+  END IF;
+  IF (
+    SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version
+  ) AND EXISTS (
+    SELECT
+    FROM long_task.workflow_run AS r
+    JOIN long_task.task AS t ON t.run_id = r.id
+    WHERE r.workflow = v_run.workflow
+      AND r.id <> p_run_id
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+  ) THEN
+    PERFORM long_task.refuse('LT003', format('another run of workflow %s is active', v_run.workflow),
+      'Its runs come one at a time: wait for its end, or cancel it.');
+  END IF;
+
+  v_begin := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND CASE p_mode
+        WHEN 'all' THEN true
+        WHEN 'failed' THEN t.state_id = 'CF' OR t.state_id = 'CC' AND long_task.why_unmet(t.id) IS NULL
+        ELSE t.step = p_step
+      END
+  );
+  IF p_step IS NOT NULL AND cardinality(v_begin) = 0 THEN
+    PERFORM long_task.refuse('LT006', format('there is no step %s in run %s', p_step, p_run_id),
+      'The view long_task.workflow_step_status has all of them.');
+  END IF;
+  v_ids := v_begin;
+  IF p_mode IN ('failed', 'from') THEN
+    v_ids := ARRAY(
+      WITH RECURSIVE hanging(id) AS (
+        SELECT b.id FROM unnest(v_begin) AS b(id)
+        UNION
+        SELECT d.task_id
+        FROM hanging AS h
+        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id
+        JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id
+      )
+      SELECT h.id FROM hanging AS h
+    );
+  END IF;
+
+  -- Known before any of them is looked at: those that are queued again are not over.
+  UPDATE long_task.task_dependency AS d
+  SET met = NULL
+  FROM unnest(v_ids) AS i(id)
+  JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
+  WHERE d.needs_task_id = t.id
+    AND d.met IS NOT NULL;
+  UPDATE long_task.task AS t
+  SET state_id = 'AW'
+  FROM unnest(v_ids) AS i(id)
+  WHERE t.id = i.id
+    AND t.state_id IN ('CS', 'CF', 'CC');
+  GET DIAGNOSTICS v_queued = ROW_COUNT;
+  SELECT t.id INTO v_blocked
+  FROM long_task.task AS t
+  WHERE t.id = ANY (v_begin)
+    AND t.state_id = 'CC'
+  ORDER BY t.id
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT003', format('step %s cannot start: it %s',
+      (SELECT t.step FROM long_task.task AS t WHERE t.id = v_blocked), long_task.why_unmet(v_blocked)),
+      'Resume from the step it needs, skip that (skip_task), or switch the dependency off.');
+  END IF;
+  UPDATE long_task.workflow_run AS r
+  SET cancelled = NULL
+  WHERE r.id = p_run_id
+    AND r.cancelled IS NOT NULL;
+  RETURN v_queued;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text, p_step text) IS 'Run steps of a run again: ''failed'' (what failed, and what hangs on it), ''all'', ''from'' a step, ''only'' a step. Returns how many tasks were queued.';
 
 CREATE FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -3701,11 +4368,112 @@ $$;
 
 COMMENT ON FUNCTION long_task.settle_tasks(p_ids bigint[]) IS 'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
+CREATE FUNCTION long_task.settle_workflows() RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_pause    CONSTANT double precision := 0.2;
+  v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
+  v_workflow text;
+BEGIN
+  IF v_last IS NULL THEN
+    RETURN NULL;
+  END IF;
+  FOR v_workflow IN
+    WITH taken AS (
+      DELETE FROM long_task.unsettled_workflow AS u
+      USING (
+        SELECT f.id
+        FROM long_task.unsettled_workflow AS f
+        WHERE f.id <= v_last
+        ORDER BY f.id
+        LIMIT 100
+        FOR UPDATE SKIP LOCKED
+      ) AS first
+      WHERE u.id = first.id
+      RETURNING u.workflow
+    )
+    SELECT DISTINCT t.workflow
+    FROM taken AS t
+    ORDER BY t.workflow
+  LOOP
+    BEGIN
+      PERFORM long_task.begin_next_run(v_workflow);
+    EXCEPTION
+      WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
+        -- It was accepted while another one ran, and nobody is there any more to be told.
+        UPDATE long_task.workflow_run AS r
+        SET
+          cancelled = long_task.clock(),
+          error = SQLERRM
+        WHERE r.id = (
+          SELECT min(w.id)
+          FROM long_task.workflow_run AS w
+          WHERE w.workflow = v_workflow AND w.started IS NULL AND w.cancelled IS NULL
+        );
+        PERFORM long_task.leave_workflow(v_workflow, false);
+    END;
+  END LOOP;
+  RETURN (
+    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
+    FROM long_task.unsettled_workflow AS u
+    HAVING count(*) > 0
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_workflows() IS 'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
+
+CREATE FUNCTION long_task.skip_task(p_task_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_task long_task.task;
+BEGIN
+  SELECT t.* INTO v_task
+  FROM long_task.task AS t
+  WHERE t.id = p_task_id
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT006', format('there is no task %s', COALESCE(p_task_id::text, 'null')),
+      'Its history may still be in long_task.task_run.');
+  END IF;
+  IF v_task.running_on IS NOT NULL THEN
+    PERFORM long_task.refuse('LT003', format('task %s has a process', p_task_id),
+      'Cancel it, and skip it when it has ended.',
+      format('state_id is %s since %s', v_task.state_id, v_task.last_state_change));
+  END IF;
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
+  UPDATE long_task.task AS t
+  SET
+    queued_by = 'system',
+    state_id = 'CS',
+    error = format('skipped by %s', session_user)
+  WHERE t.id = p_task_id
+    AND t.state_id <> 'CS';
+END
+$$;
+
+COMMENT ON FUNCTION long_task.skip_task(p_task_id bigint) IS 'Let those that wait for a task go on as if it had completed.';
+
 CREATE FUNCTION long_task.start_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
     RETURN CASE WHEN (p_task).has_needs THEN long_task.order_with_results(p_task) ELSE long_task.plain_order(p_task) END;
 
 COMMENT ON FUNCTION long_task.start_order(p_task long_task.task) IS 'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
+
+CREATE FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb DEFAULT '{}'::jsonb, p_version integer DEFAULT NULL::integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN long_task.add_run(p_workflow, p_params, p_version, NULL, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) IS 'Start a workflow with parameters, an object. Returns the id of the run.';
 
 CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3743,6 +4511,7 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
+  v_wake_in := long_task.settle_workflows();
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -3758,7 +4527,7 @@ BEGIN
   END IF;
 
   v_wake_in := LEAST(
-    long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
+    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
   );
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
@@ -3820,6 +4589,24 @@ $$;
 
 COMMENT ON FUNCTION long_task.tell_key() IS 'Trigger: have those looked at that wait for a key when there may be room.';
 
+CREATE FUNCTION long_task.tell_workflow() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM long_task.leave_workflow(w.workflow, false)
+  FROM long_task.workflow_run AS r
+  JOIN long_task.workflow_run AS w ON w.workflow = r.workflow
+  WHERE r.id = OLD.run_id
+    AND w.started IS NULL
+    AND w.cancelled IS NULL
+  LIMIT 1;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.tell_workflow() IS 'Trigger: have it seen whether a run may begin when a task of another has ended.';
+
 CREATE FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3880,9 +4667,11 @@ BEGIN
     WHEN v_ended IS NOT NULL THEN
       format('Worker %s, which ran attempt %s, failed: its lease ended at %s. The attempt is written off by the first live node that sees it.',
         v_task.running_on, v_task.attempt, v_ended)
+    WHEN v_task.workflow IS NOT NULL THEN
+      format('It is a template, which starts workflow %s.', v_task.workflow)
     WHEN v_task.state_id = 'DR' THEN
       'It is a draft: set state_id to AW to queue it.'
-    WHEN v_task.state_id IN ('AW', 'AD') AND v_task.running_on IS NOT NULL THEN
+    WHEN v_task.state_id IN ('AW', 'AD', 'AB') AND v_task.running_on IS NOT NULL THEN
       format('The process of attempt %s on worker %s has not exited yet.',
         v_task.attempt, v_task.running_on)
     WHEN v_task.state_id = 'AD' AND v_task.start_after <= long_task.clock() THEN
@@ -3895,7 +4684,7 @@ BEGIN
     WHEN v_task.state_id = 'AD' THEN
       format('It is delayed until %s (start_after).', v_task.start_after)
     WHEN v_task.state_id = 'AB' THEN
-      'It waits for another task.'
+      long_task.why_blocked(v_task)
     WHEN v_task.state_id = 'AW' THEN
       long_task.why_waiting(v_task)
     WHEN v_task.state_id = 'AE' THEN
@@ -3912,12 +4701,13 @@ BEGIN
     WHEN v_task.state_id = 'CF' THEN
       format('It failed at %s: %s.', v_task.finished, COALESCE(v_task.error, 'the task itself said so'))
     WHEN v_task.state_id = 'CC' THEN
-      format('It was cancelled at %s.', v_task.finished)
+      format('It was cancelled at %s%s.', v_task.finished, ': ' || v_task.error)
   END || CASE
     WHEN v_task.shed_error IS NOT NULL THEN format(' Its schedule was paused by the system: %s.', v_task.shed_error)
     WHEN v_task.next_start IS NULL OR NOT (v_task.shed_clone OR v_task.state_id LIKE 'C%' OR v_task.state_id = 'DR') THEN ''
     WHEN NOT v_task.shed_enabled THEN ' Its schedule is paused (shed_enabled).'
-    WHEN v_task.shed_clone THEN format(' Its schedule starts a copy at %s.', v_task.next_start)
+    WHEN v_task.shed_clone THEN format(' Its schedule starts %s at %s.',
+      CASE WHEN v_task.workflow IS NULL THEN 'a copy' ELSE 'it' END, v_task.next_start)
     WHEN v_task.state_id = 'DR' THEN ' Its schedule passes over it for as long (shed_clone is false).'
     ELSE format(' Its schedule starts it at %s.', v_task.next_start)
   END;
@@ -3925,6 +4715,53 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.why(p_task_id bigint) IS 'One sentence: why is this task not running? SELECT long_task.why(7)';
+
+CREATE FUNCTION long_task.why_blocked(p_task long_task.task) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_others integer;
+  v_first  text;
+  v_max    integer;
+BEGIN
+  IF p_task.wants_key THEN
+    v_max := COALESCE(
+      (SELECT c.max_running FROM long_task.concurrency_limit AS c WHERE c.concurrency_key = p_task.concurrency_key), 1
+    );
+    SELECT count(*) - 1, min(format('task %s', t.id)) INTO v_others, v_first
+    FROM long_task.task AS t
+    WHERE t.concurrency_key = p_task.concurrency_key
+      AND t.running_on IS NOT NULL;
+    RETURN format('It waits for concurrency_key %L, with which at most %s may run at once: %s', p_task.concurrency_key,
+      v_max, CASE
+        WHEN v_others < 0 THEN 'a node is about to look at it.'
+        WHEN v_others = 0 THEN v_first || ' does.'
+        ELSE format('%s and %s more do.', v_first, v_others)
+      END);
+  END IF;
+  SELECT count(*) OVER () - 1, format('task %s%s, which is %s', p.id, ' (' || p.name || ')', p.state_id)
+  INTO v_others, v_first
+  FROM long_task.task_dependency AS d
+  JOIN long_task.task AS p ON p.id = d.needs_task_id
+  WHERE d.task_id = p_task.id
+    AND d.met IS NULL
+    AND d.enabled
+  ORDER BY p.state_id NOT IN ('AE', 'AS', 'AC'), p.id
+  LIMIT 1;
+  RETURN CASE
+    WHEN NOT FOUND THEN COALESCE(
+      'It waits (unmet) because it ' || long_task.why_unmet(p_task.id) || '.',
+      'What it needs has ended, and a node is about to look at it.'
+    )
+    WHEN v_others = 0 THEN format('It waits for %s.', v_first)
+    WHEN p_task.needs = 'any' THEN format('It waits for any of %s tasks, such as %s.', v_others + 1, v_first)
+    ELSE format('It waits for %s tasks, such as %s.', v_others + 1, v_first)
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.why_blocked(p_task long_task.task) IS 'One sentence: what does this blocked task wait for?';
 
 CREATE FUNCTION long_task.why_unmet(p_task_id bigint) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -3973,6 +4810,8 @@ DECLARE
   v_busy    bigint;
   v_stops   text;
   v_ahead   integer;
+  v_free    bigint;
+  v_max     integer;
 BEGIN
   SELECT
     count(*),
@@ -4012,11 +4851,127 @@ BEGIN
     RETURN format('All %s slots of %s are busy; %s tasks are ahead of it.', v_slots, v_whose,
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
-  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_slots - v_busy, v_slots, v_whose);
+  v_free := v_slots - v_busy;
+  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  FROM long_task.group_limit AS g
+  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
+  WHERE g.group_id = p_task.group_id
+  GROUP BY g.max_running;
+  IF v_busy >= v_max THEN
+    RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
+  END IF;
+  RETURN format('It is about to be started: %s of %s slots of %s are free.', v_free, v_slots, v_whose);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.why_waiting(p_task long_task.task) IS 'One sentence: what does this ready task wait for?';
+
+CREATE FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text DEFAULT 'mermaid'::text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_dot   boolean := p_format = 'dot';
+  v_nodes text;
+  v_edges text;
+BEGIN
+  IF v_dot IS NULL OR p_format NOT IN ('mermaid', 'dot') THEN
+    PERFORM long_task.refuse('LT004', format('format %s is not known', COALESCE(quote_literal(p_format), 'null')),
+      'Give ''mermaid'' or ''dot''.');
+  END IF;
+  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  SELECT string_agg(
+    CASE
+      WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,
+        replace(replace(n.label, '\', '\\'), '"', '\"'), n.color)
+      ELSE format(E'  s%s["%s"]\n  style s%s fill:%s', n.first,
+        replace(replace(replace(n.label, '&', '&amp;'), '"', '&quot;'), '<', '&lt;'), n.first, n.color)
+    END, E'\n' ORDER BY n.first)
+  INTO v_nodes
+  FROM (
+    SELECT
+      min(s.id) AS first,
+      s.step || CASE WHEN bool_or(s.item IS NOT NULL) THEN format(' x %s', sum(s.tasks)) ELSE '' END
+        || ' ' || string_agg(
+          s.state_id || CASE WHEN s.item IS NOT NULL THEN ' ' || s.tasks ELSE '' END, ', ' ORDER BY s.state_id
+        ) AS label,
+      CASE
+        WHEN bool_or(s.state_id = 'CF') THEN '#f4b6b6'
+        WHEN bool_or(s.state_id IN ('AE', 'AS', 'AC')) THEN '#fff2b3'
+        WHEN bool_or(s.state_id IN ('AW', 'AD', 'AB', 'DR')) THEN '#e8e8e8'
+        WHEN bool_or(s.state_id = 'CC') THEN '#d8c8e8'
+        ELSE '#c3e6c3'
+      END AS color
+    FROM (
+      SELECT min(t.id) AS id, t.step, t.state_id, max(t.item) AS item, count(*) AS tasks
+      FROM long_task.task AS t
+      WHERE t.run_id = p_run_id
+      GROUP BY t.step, t.state_id
+    ) AS s
+    GROUP BY s.step
+  ) AS n;
+  SELECT string_agg(
+    CASE
+      WHEN v_dot THEN format('  s%s -> s%s [label="%s"%s];', e.needed, e.first,
+        replace(replace(e.label, '\', '\\'), '"', '\"'), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
+      ELSE format('  s%s %s%s s%s', e.needed, CASE WHEN e.enabled THEN '-->' ELSE '-.->' END,
+        CASE WHEN e.label <> '' THEN format('|"%s"|', replace(replace(e.label, '&', '&amp;'), '"', '&quot;')) ELSE '' END, e.first)
+    END, E'\n' ORDER BY e.needed, e.first)
+  INTO v_edges
+  FROM (
+    SELECT
+      (SELECT min(f.id) FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = p.step) AS needed,
+      (SELECT min(f.id) FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = t.step) AS first,
+      concat_ws(' ', NULLIF(d."on", 'success'), d.condition::text) AS label,
+      d.enabled
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS t ON t.id = d.task_id
+    JOIN long_task.task AS p ON p.id = d.needs_task_id AND p.run_id = p_run_id
+    WHERE t.run_id = p_run_id
+    GROUP BY p.step, t.step, d."on", d.condition::text, d.enabled
+  ) AS e;
+  IF v_dot THEN
+    RETURN concat_ws(E'\n', 'digraph run {', '  rankdir=LR;', '  node [shape=box, style="rounded,filled"];', v_nodes, v_edges, '}');
+  END IF;
+  RETURN concat_ws(E'\n', 'flowchart LR', v_nodes, v_edges);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) IS 'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
+
+CREATE FUNCTION long_task.workflow_recovery_point(p_run_id bigint) RETURNS TABLE(what text, step text, item integer, task_id bigint, state_id text, error text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+  RETURN QUERY
+  WITH failed AS (
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND (t.state_id = 'CF' OR t.state_id = 'CC' AND long_task.why_unmet(t.id) IS NULL)
+  )
+  SELECT 'failed', t.step, t.item, t.id, t.state_id, t.error
+  FROM failed AS f
+  JOIN long_task.task AS t ON t.id = f.id
+  UNION ALL
+  SELECT DISTINCT 'blocked', t.step, t.item, t.id, t.state_id, t.error
+  FROM failed AS f
+  JOIN long_task.task_dependency AS d ON d.needs_task_id = f.id AND d.enabled
+  JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id AND t.state_id IN ('AB', 'CC')
+  WHERE t.id NOT IN (SELECT g.id FROM failed AS g)
+  ORDER BY 1 DESC, 4;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) IS 'The first failed steps of a run, and the steps that these block.';
 
 CREATE FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json DEFAULT '[]'::json) RETURNS integer
     LANGUAGE plpgsql
@@ -4515,6 +5470,29 @@ ALTER TABLE long_task.unsettled_task ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE long_task.unsettled_workflow (
+    id bigint NOT NULL,
+    workflow text NOT NULL,
+    held boolean NOT NULL
+);
+
+COMMENT ON TABLE long_task.unsettled_workflow IS 'Workflows of which a run may go on that waited for another. System.';
+
+COMMENT ON COLUMN long_task.unsettled_workflow.id IS 'Order of arrival.';
+
+COMMENT ON COLUMN long_task.unsettled_workflow.workflow IS 'The workflow.';
+
+COMMENT ON COLUMN long_task.unsettled_workflow.held IS 'Whether somebody is about to start a run himself.';
+
+ALTER TABLE long_task.unsettled_workflow ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.unsettled_workflow_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW long_task.waiting AS
  SELECT id,
     name,
@@ -4811,6 +5789,276 @@ COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on tha
 
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
+CREATE TABLE long_task.workflow (
+    name text NOT NULL,
+    version integer NOT NULL,
+    description text,
+    enabled boolean DEFAULT true NOT NULL,
+    one_at_a_time boolean DEFAULT false NOT NULL,
+    max_running integer,
+    owner text DEFAULT SESSION_USER NOT NULL,
+    created timestamp with time zone DEFAULT long_task.clock() NOT NULL,
+    CONSTRAINT workflow_has_a_name CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 500))),
+    CONSTRAINT workflow_limit_is_a_number CHECK ((max_running >= 0))
+);
+
+COMMENT ON TABLE long_task.workflow IS 'A graph of steps that start_workflow copies into tasks. The latest enabled version is started.';
+
+COMMENT ON COLUMN long_task.workflow.name IS 'Its name, the same for all versions.';
+
+COMMENT ON COLUMN long_task.workflow.version IS 'From 1. One that has been started is not changed any more: new_workflow_version copies it.';
+
+COMMENT ON COLUMN long_task.workflow.description IS 'For people.';
+
+COMMENT ON COLUMN long_task.workflow.enabled IS 'False: this version is not started unless it is asked for by number.';
+
+COMMENT ON COLUMN long_task.workflow.one_at_a_time IS 'Whether a run waits for the end of the run before it.';
+
+COMMENT ON COLUMN long_task.workflow.max_running IS 'At most so many tasks of all runs of the workflow run at once; null: no limit.';
+
+COMMENT ON COLUMN long_task.workflow.owner IS 'Database user that inserted the row.';
+
+COMMENT ON COLUMN long_task.workflow.created IS 'When the row was inserted.';
+
+CREATE TABLE long_task.workflow_edge (
+    workflow text NOT NULL,
+    version integer NOT NULL,
+    step text NOT NULL,
+    needs_step text NOT NULL,
+    "on" text DEFAULT 'success'::text NOT NULL,
+    condition jsonpath,
+    enabled boolean DEFAULT true NOT NULL,
+    pass text,
+    each boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE long_task.workflow_edge IS 'A step that needs another. The columns are those of task_dependency.';
+
+COMMENT ON COLUMN long_task.workflow_edge.workflow IS 'The workflow.';
+
+COMMENT ON COLUMN long_task.workflow_edge.version IS 'Its version; left out of an INSERT: the latest.';
+
+COMMENT ON COLUMN long_task.workflow_edge.step IS 'The step that waits.';
+
+COMMENT ON COLUMN long_task.workflow_edge.needs_step IS 'The step that it waits for: all of its tasks, if it is fanned out.';
+
+COMMENT ON COLUMN long_task.workflow_edge."on" IS 'As in task_dependency: success, failure, cancel, end.';
+
+COMMENT ON COLUMN long_task.workflow_edge.condition IS 'As in task_dependency.';
+
+COMMENT ON COLUMN long_task.workflow_edge.enabled IS 'As in task_dependency.';
+
+COMMENT ON COLUMN long_task.workflow_edge.pass IS 'As in task_dependency; the results of a step that is fanned out are an array.';
+
+COMMENT ON COLUMN long_task.workflow_edge.each IS 'Both steps are fanned out, and each item waits for the same item only.';
+
+ALTER TABLE long_task.workflow_run ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME long_task.workflow_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW long_task.workflow_status AS
+ SELECT r.id AS run_id,
+    r.workflow,
+    r.version,
+        CASE
+            WHEN (r.error IS NOT NULL) THEN 'failed'::text
+            WHEN ((r.cancelled IS NOT NULL) AND (c.active = 0)) THEN 'cancelled'::text
+            WHEN (r.started IS NULL) THEN 'waiting'::text
+            WHEN (c.active > 0) THEN 'running'::text
+            WHEN (c.failed > 0) THEN 'failed'::text
+            WHEN (c.cancelled_alone > 0) THEN 'cancelled'::text
+            ELSE 'completed'::text
+        END AS status,
+    c.tasks,
+    c.waiting,
+    c.running,
+    c.completed,
+    c.failed,
+    c.cancelled,
+    r.created,
+    r.started,
+        CASE
+            WHEN (c.active = 0) THEN c.finished
+            ELSE NULL::timestamp with time zone
+        END AS finished,
+    r.started_by,
+    r.scheduled_for,
+    r.params,
+    r.error
+   FROM (long_task.workflow_run r
+     CROSS JOIN LATERAL ( SELECT count(*) AS tasks,
+            count(*) FILTER (WHERE ((t.state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])) OR (t.running_on IS NOT NULL))) AS active,
+            count(*) FILTER (WHERE (t.state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text]))) AS waiting,
+            count(*) FILTER (WHERE (t.state_id = ANY (ARRAY['AE'::text, 'AS'::text, 'AC'::text]))) AS running,
+            count(*) FILTER (WHERE (t.state_id = 'CS'::text)) AS completed,
+            count(*) FILTER (WHERE (t.state_id = 'CF'::text)) AS failed,
+            count(*) FILTER (WHERE (t.state_id = 'CC'::text)) AS cancelled,
+            count(*) FILTER (WHERE ((t.state_id = 'CC'::text) AND (NOT (EXISTS ( SELECT
+                   FROM long_task.task_dependency d
+                  WHERE ((d.task_id = t.id) AND (d.met IS NOT NULL) AND d.enabled AND (NOT d.met))))))) AS cancelled_alone,
+            max(t.finished) AS finished
+           FROM long_task.task t
+          WHERE (t.run_id = r.id)) c);
+
+COMMENT ON VIEW long_task.workflow_status IS 'Runs of workflows: waiting (for the run before), running, completed, failed, cancelled.';
+
+COMMENT ON COLUMN long_task.workflow_status.run_id IS 'The run.';
+
+COMMENT ON COLUMN long_task.workflow_status.workflow IS 'What was started.';
+
+COMMENT ON COLUMN long_task.workflow_status.version IS 'Its version.';
+
+COMMENT ON COLUMN long_task.workflow_status.status IS 'waiting, running, completed, failed (a step failed), cancelled (by a person).';
+
+COMMENT ON COLUMN long_task.workflow_status.tasks IS 'How many tasks it has.';
+
+COMMENT ON COLUMN long_task.workflow_status.waiting IS 'Those that have not been started.';
+
+COMMENT ON COLUMN long_task.workflow_status.running IS 'Those that run.';
+
+COMMENT ON COLUMN long_task.workflow_status.completed IS 'Those that completed, or were skipped.';
+
+COMMENT ON COLUMN long_task.workflow_status.failed IS 'Those that failed.';
+
+COMMENT ON COLUMN long_task.workflow_status.cancelled IS 'Those that were cancelled, by a person or because of what they need.';
+
+COMMENT ON COLUMN long_task.workflow_status.created IS 'When it was asked for.';
+
+COMMENT ON COLUMN long_task.workflow_status.started IS 'When its tasks were made.';
+
+COMMENT ON COLUMN long_task.workflow_status.finished IS 'When its last task ended; null: it has not.';
+
+COMMENT ON COLUMN long_task.workflow_status.started_by IS 'person or schedule.';
+
+COMMENT ON COLUMN long_task.workflow_status.scheduled_for IS 'Time of the schedule for which it was started.';
+
+COMMENT ON COLUMN long_task.workflow_status.params IS 'What it was given.';
+
+COMMENT ON COLUMN long_task.workflow_status.error IS 'Why it could not be begun.';
+
+CREATE TABLE long_task.workflow_step (
+    workflow text NOT NULL,
+    version integer NOT NULL,
+    name text NOT NULL,
+    command text[] NOT NULL,
+    params jsonb,
+    env jsonb,
+    stdin text,
+    cwd text,
+    group_id integer DEFAULT 0 NOT NULL,
+    worker_id integer,
+    priority integer DEFAULT 0 NOT NULL,
+    timeout interval,
+    kill_grace interval,
+    max_attempts integer DEFAULT 1 NOT NULL,
+    retry_delay interval DEFAULT '00:00:10'::interval NOT NULL,
+    concurrency_key text,
+    needs text,
+    unmet text,
+    fan_out jsonpath,
+    CONSTRAINT workflow_step_has_a_name CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 500))),
+    CONSTRAINT workflow_step_params_are_an_object CHECK ((jsonb_typeof(params) = 'object'::text))
+);
+
+COMMENT ON TABLE long_task.workflow_step IS 'A step: one task of each run, or one for each item if it is fanned out. The columns are those of task.';
+
+COMMENT ON COLUMN long_task.workflow_step.workflow IS 'The workflow.';
+
+COMMENT ON COLUMN long_task.workflow_step.version IS 'Its version; left out of an INSERT: the latest.';
+
+COMMENT ON COLUMN long_task.workflow_step.name IS 'Name of the step, and of its tasks.';
+
+COMMENT ON COLUMN long_task.workflow_step.command IS 'Program and arguments. %PARAM:name% becomes a parameter of the run, %PARAM:item% the item, %RESULT:step.path% a result.';
+
+COMMENT ON COLUMN long_task.workflow_step.params IS 'An object; what the run is given is added to it, and comes before it.';
+
+COMMENT ON COLUMN long_task.workflow_step.env IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.stdin IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.cwd IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.group_id IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.worker_id IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.priority IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.timeout IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.kill_grace IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.max_attempts IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.retry_delay IS 'As in task.';
+
+COMMENT ON COLUMN long_task.workflow_step.concurrency_key IS 'As in task; excluded by max_running of the workflow.';
+
+COMMENT ON COLUMN long_task.workflow_step.needs IS 'As in task: all (null), any.';
+
+COMMENT ON COLUMN long_task.workflow_step.unmet IS 'As in task: cancel (null), start, wait.';
+
+COMMENT ON COLUMN long_task.workflow_step.fan_out IS 'Path to an array in the parameters of the run: the step is one task for each of its items.';
+
+CREATE VIEW long_task.workflow_step_status AS
+ SELECT t.run_id,
+    r.workflow,
+    t.step,
+    t.item,
+    t.id AS task_id,
+    t.state_id,
+    t.priority,
+    t.attempt,
+    t.started,
+    t.finished,
+        CASE
+            WHEN (t.state_id = ANY (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) THEN (long_task.clock() - t.started)
+            ELSE (t.finished - t.started)
+        END AS duration,
+    w.waits_for,
+    t.error
+   FROM ((long_task.task t
+     JOIN long_task.workflow_run r ON ((r.id = t.run_id)))
+     LEFT JOIN LATERAL ( SELECT array_agg(DISTINCT COALESCE(p.name, (p.id)::text) ORDER BY COALESCE(p.name, (p.id)::text)) AS waits_for
+           FROM (long_task.task_dependency d
+             JOIN long_task.task p ON ((p.id = d.needs_task_id)))
+          WHERE ((t.state_id = 'AB'::text) AND (d.task_id = t.id) AND (d.met IS NULL) AND d.enabled)) w ON (true))
+  WHERE (t.run_id IS NOT NULL)
+  ORDER BY t.run_id, t.id;
+
+COMMENT ON VIEW long_task.workflow_step_status IS 'Tasks of runs of workflows, each after those that it needs.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.run_id IS 'The run.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.workflow IS 'The workflow.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.step IS 'The step.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.item IS 'Place of the item, from 0; null: the step is not fanned out.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.task_id IS 'The task.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.state_id IS 'Its state.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.priority IS 'Smaller is sooner.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.attempt IS 'Number of its latest attempt.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.started IS 'When that was started.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.finished IS 'When it ended.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.duration IS 'How long it has run.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the tasks it waits for, each once.';
+
+COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
+
 ALTER TABLE ONLY long_task.concurrency_limit
     ADD CONSTRAINT concurrency_limit_pkey PRIMARY KEY (concurrency_key);
 
@@ -4838,6 +6086,9 @@ ALTER TABLE ONLY long_task.unsettled_key
 ALTER TABLE ONLY long_task.unsettled_task
     ADD CONSTRAINT unsettled_task_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY long_task.unsettled_workflow
+    ADD CONSTRAINT unsettled_workflow_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY long_task.worker_event
     ADD CONSTRAINT worker_event_pkey PRIMARY KEY (id);
 
@@ -4850,7 +6101,21 @@ ALTER TABLE ONLY long_task.worker_standby
 ALTER TABLE ONLY long_task.worker_stop
     ADD CONSTRAINT worker_stop_pkey PRIMARY KEY (worker_id);
 
+ALTER TABLE ONLY long_task.workflow_edge
+    ADD CONSTRAINT workflow_edge_pkey PRIMARY KEY (workflow, version, step, needs_step);
+
+ALTER TABLE ONLY long_task.workflow
+    ADD CONSTRAINT workflow_pkey PRIMARY KEY (name, version);
+
+ALTER TABLE ONLY long_task.workflow_run
+    ADD CONSTRAINT workflow_run_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY long_task.workflow_step
+    ADD CONSTRAINT workflow_step_pkey PRIMARY KEY (workflow, version, name);
+
 CREATE INDEX task_active_clones ON long_task.task USING btree (shed_parent_id) WHERE ((shed_parent_id IS NOT NULL) AND (state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])));
+
+CREATE INDEX task_active_in_run ON long_task.task USING btree (run_id) WHERE ((run_id IS NOT NULL) AND ((state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL)));
 
 CREATE INDEX task_attention ON long_task.task USING btree (running_on, id) WHERE ((running_on IS NOT NULL) AND (state_id <> 'AE'::text));
 
@@ -4874,6 +6139,8 @@ CREATE INDEX task_key_wanted ON long_task.task USING btree (concurrency_key, gro
 
 CREATE INDEX task_key_wanted_pinned ON long_task.task USING btree (concurrency_key, worker_id, priority, ready_seq) WHERE (wants_key AND (worker_id IS NOT NULL));
 
+CREATE INDEX task_of_run ON long_task.task USING btree (run_id, step, item) WHERE (run_id IS NOT NULL);
+
 CREATE INDEX task_ready ON long_task.task USING btree (group_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NULL));
 
 CREATE INDEX task_ready_pinned ON long_task.task USING btree (worker_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
@@ -4883,6 +6150,12 @@ CREATE INDEX task_run_finished ON long_task.task_run USING brin (finished) WITH 
 CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (running_on IS NOT NULL);
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
+
+CREATE INDEX workflow_edge_needs ON long_task.workflow_edge USING btree (workflow, version, needs_step);
+
+CREATE INDEX workflow_run_of_workflow ON long_task.workflow_run USING btree (workflow, version, id);
+
+CREATE INDEX workflow_run_waiting ON long_task.workflow_run USING btree (workflow, id) WHERE ((started IS NULL) AND (cancelled IS NULL));
 
 CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND (new.shed_waiting IS NULL) AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled) OR (old.shed_waiting AND (NOT (new.scheduled_for IS DISTINCT FROM old.scheduled_for)))))) EXECUTE FUNCTION long_task.announce_schedule();
 
@@ -4900,6 +6173,8 @@ CREATE TRIGGER check_changed_task_policy BEFORE UPDATE OF missed, missed_after, 
 
 CREATE TRIGGER check_changed_task_schedule BEFORE UPDATE OF next_start, shed_period_id, shed_period_count, time_zone, cron ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND (new.queued_by <> 'system'::text))) EXECUTE FUNCTION long_task.check_task_schedule();
 
+CREATE TRIGGER check_changed_task_workflow BEFORE UPDATE OF workflow, state_id, shed_clone, jitter ON long_task.task FOR EACH ROW WHEN ((new.workflow IS NOT NULL)) EXECUTE FUNCTION long_task.check_task_workflow();
+
 CREATE TRIGGER check_dependency BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.check_dependency();
 
 CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
@@ -4909,6 +6184,16 @@ CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHE
 CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL) OR (new.needs IS NOT NULL) OR (new.unmet IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
 
 CREATE TRIGGER check_task_schedule BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.shed_period_id IS NOT NULL) OR (new.shed_period_count IS NOT NULL) OR (new.time_zone IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_schedule();
+
+CREATE TRIGGER check_task_workflow BEFORE INSERT ON long_task.task FOR EACH ROW WHEN ((new.workflow IS NOT NULL)) EXECUTE FUNCTION long_task.check_task_workflow();
+
+CREATE TRIGGER check_workflow_cycle AFTER INSERT OR UPDATE ON long_task.workflow_edge FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_edge();
+
+CREATE TRIGGER check_workflow_edge BEFORE INSERT OR UPDATE ON long_task.workflow_edge FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_edge();
+
+CREATE TRIGGER check_workflow_part BEFORE INSERT OR DELETE OR UPDATE ON long_task.workflow_edge FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_part();
+
+CREATE TRIGGER check_workflow_part BEFORE INSERT OR DELETE OR UPDATE ON long_task.workflow_step FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_part();
 
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 
@@ -4925,6 +6210,8 @@ CREATE TRIGGER keep_truncated_attempts BEFORE TRUNCATE ON long_task.task FOR EAC
 CREATE TRIGGER link_tasks AFTER INSERT ON long_task.task_dependency REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION long_task.link_tasks();
 
 CREATE TRIGGER move_task BEFORE UPDATE ON long_task.task FOR EACH ROW WHEN (((NOT (new.running_on IS DISTINCT FROM old.running_on)) AND ((new.id <> old.id) OR (new.state_id <> old.state_id) OR (new.queued_by <> old.queued_by) OR (new.start_after IS DISTINCT FROM old.start_after) OR (new.group_id <> old.group_id) OR (new.worker_id IS DISTINCT FROM old.worker_id) OR (new.concurrency_key IS DISTINCT FROM old.concurrency_key)))) EXECUTE FUNCTION long_task.move_task();
+
+CREATE TRIGGER number_workflow BEFORE INSERT ON long_task.workflow FOR EACH ROW WHEN ((new.version IS NULL)) EXECUTE FUNCTION long_task.number_workflow();
 
 CREATE TRIGGER relink_task AFTER UPDATE OF "on", condition, enabled ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
 
@@ -4944,11 +6231,29 @@ CREATE TRIGGER tell_key AFTER UPDATE ON long_task.task FOR EACH ROW WHEN (((old.
 
 CREATE TRIGGER tell_key_of_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN (((old.concurrency_key IS NOT NULL) AND (old.state_id = 'AW'::text) AND (old.running_on IS NULL))) EXECUTE FUNCTION long_task.tell_key();
 
+CREATE TRIGGER tell_workflow AFTER UPDATE ON long_task.task FOR EACH ROW WHEN (((new.run_id IS NOT NULL) AND (new.state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) AND (new.running_on IS NULL) AND ((old.running_on IS NOT NULL) OR (old.state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))))) EXECUTE FUNCTION long_task.tell_workflow();
+
+CREATE TRIGGER tell_workflow_of_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION long_task.tell_workflow();
+
 CREATE TRIGGER unlink_task AFTER DELETE ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
+
+ALTER TABLE ONLY long_task.workflow_edge
+    ADD CONSTRAINT workflow_edge_of_needed_step FOREIGN KEY (workflow, version, needs_step) REFERENCES long_task.workflow_step(workflow, version, name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY long_task.workflow_edge
+    ADD CONSTRAINT workflow_edge_of_step FOREIGN KEY (workflow, version, step) REFERENCES long_task.workflow_step(workflow, version, name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY long_task.workflow_run
+    ADD CONSTRAINT workflow_run_of_workflow FOREIGN KEY (workflow, version) REFERENCES long_task.workflow(name, version) ON UPDATE CASCADE;
+
+ALTER TABLE ONLY long_task.workflow_step
+    ADD CONSTRAINT workflow_step_of_workflow FOREIGN KEY (workflow, version) REFERENCES long_task.workflow(name, version) ON UPDATE CASCADE ON DELETE CASCADE;
 
 GRANT USAGE ON SCHEMA long_task TO long_task_reader;
 GRANT USAGE ON SCHEMA long_task TO long_task_user;
 GRANT USAGE ON SCHEMA long_task TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_version integer, p_task_id bigint, p_scheduled_for timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
@@ -4962,11 +6267,22 @@ GRANT ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integ
 
 REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.begin_next_run(p_workflow text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.begin_run(p_run_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_dependency() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_edge(p_on text, p_condition jsonpath, p_pass text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.check_edge(p_on text, p_condition jsonpath, p_pass text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.check_edge(p_on text, p_condition jsonpath, p_pass text) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.check_task() FROM PUBLIC;
 
@@ -4975,6 +6291,12 @@ REVOKE ALL ON FUNCTION long_task.check_task_input() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.check_task_policy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_task_schedule() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_task_workflow() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_workflow_edge() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_workflow_part() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
 
@@ -5007,7 +6329,7 @@ REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_rep
 
 REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.fill_in_results(p_command text[], p_results jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
 
@@ -5023,6 +6345,8 @@ REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
@@ -5034,6 +6358,8 @@ GRANT ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_
 REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
@@ -5054,7 +6380,16 @@ REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean)
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
 
+REVOKE ALL ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.link_tasks() FROM PUBLIC;
+
+GRANT SELECT ON TABLE long_task.workflow_run TO long_task_reader;
+GRANT SELECT ON TABLE long_task.workflow_run TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.lock_run(p_run_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
@@ -5071,6 +6406,9 @@ REVOKE ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p
 GRANT ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_unmet text) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.new_workflow_version(p_workflow text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.new_workflow_version(p_workflow text) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_user;
@@ -5078,6 +6416,8 @@ GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, 
 REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.number_workflow() FROM PUBLIC;
 
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 
@@ -5152,6 +6492,8 @@ GRANT INSERT(needs),UPDATE(needs) ON TABLE long_task.task TO long_task_user;
 
 GRANT INSERT(unmet),UPDATE(unmet) ON TABLE long_task.task TO long_task_user;
 
+GRANT INSERT(workflow),UPDATE(workflow) ON TABLE long_task.task TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.order_with_results(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.parse_cron(p_line text) FROM PUBLIC;
@@ -5201,6 +6543,9 @@ GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint,
 
 REVOKE ALL ON FUNCTION long_task.results_of_needs(p_task_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text, p_step text) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
@@ -5239,7 +6584,15 @@ REVOKE ALL ON FUNCTION long_task.settle_left(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_tasks(p_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.settle_workflows() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.skip_task(p_task_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.skip_task(p_task_id bigint) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
@@ -5247,6 +6600,8 @@ GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_conn
 REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_key() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.tell_workflow() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) TO long_task_reader;
@@ -5256,6 +6611,10 @@ REVOKE ALL ON FUNCTION long_task.why(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.why(p_task_id bigint) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.why_blocked(p_task long_task.task) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.why_blocked(p_task long_task.task) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.why_blocked(p_task long_task.task) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) TO long_task_user;
@@ -5263,6 +6622,14 @@ GRANT ALL ON FUNCTION long_task.why_unmet(p_task_id bigint) TO long_task_user;
 REVOKE ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
@@ -5326,3 +6693,30 @@ GRANT SELECT ON TABLE long_task.worker_standby TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.worker_status TO long_task_reader;
 GRANT SELECT ON TABLE long_task.worker_status TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.workflow TO long_task_reader;
+GRANT SELECT,DELETE ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(version) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(description),UPDATE(description) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(enabled),UPDATE(enabled) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(one_at_a_time),UPDATE(one_at_a_time) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT INSERT(max_running),UPDATE(max_running) ON TABLE long_task.workflow TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.workflow_edge TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.workflow_edge TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.workflow_status TO long_task_reader;
+GRANT SELECT ON TABLE long_task.workflow_status TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.workflow_step TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.workflow_step TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.workflow_step_status TO long_task_reader;
+GRANT SELECT ON TABLE long_task.workflow_step_status TO long_task_user;

@@ -14,7 +14,8 @@ SET session_replication_role = replica;
 TRUNCATE
   long_task.task, long_task.task_run, long_task.worker_lease, long_task.worker_stop,
   long_task.deleted_attempt, long_task.task_dependency, long_task.unsettled_task,
-  long_task.unsettled_key, long_task.concurrency_limit, long_task.group_limit
+  long_task.unsettled_key, long_task.concurrency_limit, long_task.group_limit,
+  long_task.workflow, long_task.unsettled_workflow
 CASCADE;
 UPDATE test_clock.state SET frozen = NULL, shift = '0';
 """

@@ -121,6 +121,7 @@ def test_an_order_says_all_that_a_process_needs(sql: Sql, node: Node) -> None:
         "timeout": 86401.5,
         "kill_grace": 0,
         "scheduled_for": None,
+        "run_id": None,
         "error": None,
     }
 

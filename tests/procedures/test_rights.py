@@ -9,26 +9,31 @@ DENIED = "42501"
 READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
     "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
-    "task_dependency", "concurrency_limit", "group_limit",
+    "task_dependency", "concurrency_limit", "group_limit", "workflow", "workflow_step",
+    "workflow_edge", "workflow_run", "workflow_status", "workflow_step_status",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
     "cwd", "start_after", "timeout", "kill_grace", "max_attempts", "retry_delay", "next_start",
     "shed_period_id", "shed_period_count", "shed_clone", "shed_parent_id", "shed_enabled", "cron",
     "time_zone", "missed", "missed_after", "overlap", "jitter", "until", "concurrency_key",
-    "needs", "unmet",
+    "needs", "unmet", "workflow",
 }  # fmt: skip
 WRITTEN_BY_TASKS = {"progress", "result", "error"}
 CALLABLE = {
     READER: {
-        "clock", "schema_version", "why", "why_waiting", "refuse", "schedule_preview",
+        "clock", "schema_version", "why", "why_waiting", "why_blocked", "refuse", "schedule_preview",
         "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
         "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
         "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
+        "check_edge", "workflow_recovery_point", "workflow_graph",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip
-CALLABLE[USER] = CALLABLE[READER] | {"announce", "assert_attempt", "run_now"}
+CALLABLE[USER] = CALLABLE[READER] | {
+    "announce", "assert_attempt", "run_now", "new_workflow_version", "start_workflow",
+    "resume_workflow", "cancel_workflow", "skip_task",
+}  # fmt: skip
 
 
 @pytest.fixture(params=[USER, READER, NODE])
@@ -66,8 +71,9 @@ def test_a_role_reads_what_it_is_granted_and_nothing_else(sql: Sql, role: str) -
 def test_a_role_writes_whole_rows_of_what_it_is_granted_and_of_nothing_else(
     sql: Sql, role: str, privilege: str
 ) -> None:
-    whole = {"worker", "concurrency_limit", "group_limit"}
-    granted = {"INSERT": whole, "UPDATE": whole, "DELETE": whole | {"task", "task_dependency"}}
+    whole = {"worker", "concurrency_limit", "group_limit", "workflow_step", "workflow_edge"}
+    deletable = whole | {"task", "task_dependency", "workflow"}
+    granted = {"INSERT": whole, "UPDATE": whole, "DELETE": deletable}
     expected = granted.get(privilege, set()) if role == USER else set()
     assert _relations(sql, privilege) == expected
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.procedures.acting import LEASE, Node, Sql
+from tests.procedures.test_dependencies import link
 from tests.servers import Clock
 
 NOW = "2030-05-06 12:53:09+05:45"
@@ -76,7 +77,7 @@ def test_delayed_until_now_and_nobody_there(sql: Sql, stopped: Clock) -> None:
 def test_blocked(sql: Sql) -> None:
     task_id = sql.insert()
     sql.force(task_id, state_id="AB")
-    assert _why(sql, task_id) == "It waits for another task."
+    assert _why(sql, task_id) == ("What it needs has ended, and a node is about to look at it.")
 
 
 @pytest.mark.parametrize("start_after", [None, LATER])
@@ -197,4 +198,50 @@ def test_a_task_of_a_failed_worker_is_not_said_to_run(
     assert _why(sql, task_id) == (
         f"Worker 1, which ran attempt 1, failed: its lease ended at {ended}."
         " The attempt is written off by the first live node that sees it."
+    )
+
+
+def test_blocked_by_one_task_or_several(sql: Sql, node: Node) -> None:
+    first, second = sql.insert(name="extract"), sql.insert()
+    one, both, either = sql.insert(), sql.insert(), sql.insert(needs="any")
+    link(sql, one, first)
+    link(sql, both, first, second)
+    link(sql, either, first, second)
+    assert _why(sql, one) == f"It waits for task {first} (extract), which is AW."
+    assert _why(sql, both) == f"It waits for 2 tasks, such as task {first} (extract), which is AW."
+    assert _why(sql, either).startswith(f"It waits for any of 2 tasks, such as task {first}")
+
+
+def test_left_waiting_and_cancelled_by_what_it_needs(sql: Sql, node: Node) -> None:
+    first, left, cancelled = sql.insert(name="extract"), sql.insert(unmet="wait"), sql.insert()
+    link(sql, left, first)
+    link(sql, cancelled, first)
+    sql.change(first, state_id="AC")
+    reason = f"needs success of task {first} (extract), which was cancelled"
+    assert _why(sql, left) == f"It waits (unmet) because it {reason}."
+    assert _why(sql, cancelled) == f"It was cancelled at {NOW}: {reason}."
+
+
+def test_waiting_for_a_key(sql: Sql, node: Node) -> None:
+    first, second = (sql.insert(concurrency_key="db") for _ in range(2))
+    node.claim()
+    assert _why(sql, second) == (
+        "It waits for concurrency_key 'db', with which at most 1 may run at once:"
+        f" task {first} does."
+    )
+
+
+def test_waiting_for_the_limit_of_its_group(sql: Sql, node: Node) -> None:
+    sql.run("INSERT INTO long_task.group_limit VALUES (0, 1)")
+    sql.insert()
+    waiting = sql.insert()
+    node.claim()
+    assert _why(sql, waiting) == "Group 0 runs at most 1 tasks at once (group_limit), and runs 1."
+
+
+def test_a_template_of_a_workflow(sql: Sql) -> None:
+    sql.run("INSERT INTO long_task.workflow (name) VALUES ('etl')")
+    task_id = sql.insert(workflow="etl", state_id="DR", shed_clone=True, next_start=LATER)
+    assert _why(sql, task_id) == (
+        f"It is a template, which starts workflow etl. Its schedule starts it at {LATER}."
     )

@@ -18,6 +18,7 @@ ORDER = Order(
     timeout=5.0,
     kill_grace=1.5,
     scheduled_for="2030-05-06T07:08:09+00:00",
+    run_id=12,
 )
 
 
@@ -34,12 +35,14 @@ def test_a_process_gets_what_its_row_says() -> None:
         "PG_TASKS_GROUP_ID": "3",
         "PG_TASKS_PARAMS": '{"x": 1}',
         "PG_TASKS_SCHEDULED_FOR": "2030-05-06T07:08:09+00:00",
+        "PG_TASKS_RUN_ID": "12",
     }
 
 
 def test_what_a_row_does_not_say_is_not_there() -> None:
-    env = start_request(ORDER._replace(params=None, scheduled_for=None), 4, 10.0).env
-    assert not {"PG_TASKS_PARAMS", "PG_TASKS_SCHEDULED_FOR"} & env.keys()
+    bare = ORDER._replace(params=None, scheduled_for=None, run_id=None)
+    env = start_request(bare, 4, 10.0).env
+    assert not {"PG_TASKS_PARAMS", "PG_TASKS_SCHEDULED_FOR", "PG_TASKS_RUN_ID"} & env.keys()
 
 
 def test_without_a_grace_of_its_own_a_task_has_the_one_of_the_node() -> None:

@@ -1,0 +1,121 @@
+-- begin_run: make the tasks of a run, and the dependencies between them.
+--
+-- Called by  add_run, begin_next_run
+-- Locks      nothing but the new rows, and the limit of the workflow if that has changed
+-- Raises     LT004 bad value, LT012 bad dependency, LT013 there is no such value, LT014 bad workflow
+--
+-- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
+-- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
+-- tasks would have a copy of ten thousand items.
+CREATE OR REPLACE FUNCTION long_task.begin_run(p_run_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_most     CONSTANT bigint := 1000000;
+  v_run      long_task.workflow_run;
+  v_workflow long_task.workflow;
+  v_key      text;
+  v_scalars  jsonb;
+  v_bad      record;
+BEGIN
+  UPDATE long_task.workflow_run AS r
+  SET started = long_task.clock()
+  WHERE r.id = p_run_id
+  RETURNING r.* INTO v_run;
+  SELECT w.* INTO v_workflow
+  FROM long_task.workflow AS w
+  WHERE w.name = v_run.workflow
+    AND w.version = v_run.version;
+  v_key := long_task.limit_workflow(v_workflow.name, v_workflow.version, v_workflow.max_running);
+  v_scalars := COALESCE(
+    (SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(v_run.params) AS p WHERE jsonb_typeof(p.value) <> 'array'), '{}'
+  );
+
+  WITH RECURSIVE reached(step, level) AS (
+    SELECT s.name, 0
+    FROM long_task.workflow_step AS s
+    WHERE s.workflow = v_run.workflow
+      AND s.version = v_run.version
+    UNION
+    SELECT e.step, r.level + 1
+    FROM reached AS r
+    JOIN long_task.workflow_edge AS e
+      ON e.workflow = v_run.workflow AND e.version = v_run.version AND e.needs_step = r.step
+  ),
+  ranked AS (
+    SELECT r.step, max(r.level) AS level
+    FROM reached AS r
+    GROUP BY r.step
+  )
+  INSERT INTO long_task.task (
+    name, state_id, priority, group_id, worker_id, command, params, env, stdin, cwd, timeout, kill_grace, max_attempts,
+    retry_delay, concurrency_key, needs, unmet, run_id, step, item, owner, shed_parent_id, scheduled_for
+  )
+  SELECT
+    s.name, 'DR', s.priority, s.group_id, s.worker_id, long_task.fill_in(s.command, 'PARAM', g.params), g.params, s.env,
+    s.stdin, s.cwd, s.timeout, s.kill_grace, s.max_attempts, s.retry_delay, COALESCE(s.concurrency_key, v_key), s.needs,
+    s.unmet, p_run_id, s.name, i.place, v_run.owner, v_run.task_id, v_run.scheduled_for
+  FROM ranked AS k
+  JOIN long_task.workflow_step AS s
+    ON s.workflow = v_run.workflow AND s.version = v_run.version AND s.name = k.step
+  CROSS JOIN LATERAL long_task.items_of_step(s.fan_out, v_run.params) AS i
+  CROSS JOIN LATERAL (
+    SELECT CASE
+      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_run.params
+      ELSE COALESCE(s.params, '{}') || v_scalars || jsonb_build_object('item', i.value)
+    END AS params
+  ) AS g
+  ORDER BY k.level, s.name, i.place;
+
+  SELECT e.step, e.needs_step, count(*) AS links INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND NOT e.each
+  GROUP BY e.step, e.needs_step
+  HAVING count(*) > v_most
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s would need %s through %s dependencies', v_bad.step, v_bad.needs_step, v_bad.links),
+      'Set each, so that each item waits for the same item only, or put a step between them.');
+  END IF;
+  SELECT t.step, t.item, e.needs_step INTO v_bad
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND e.each
+    AND NOT EXISTS (
+      SELECT
+      FROM long_task.task AS p
+      WHERE p.run_id = p_run_id AND p.step = e.needs_step AND p.item = t.item
+    )
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM long_task.refuse('LT014', format('step %s needs each item of step %s, which has none for %s',
+      v_bad.step, v_bad.needs_step, COALESCE('item ' || v_bad.item, 'a step that is not fanned out')),
+      'Fan both steps out over the same array, or do not set each.');
+  END IF;
+  INSERT INTO long_task.task_dependency (task_id, needs_task_id, "on", condition, enabled, pass, gather, run_id)
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL AND NOT e.each, p_run_id
+  FROM long_task.workflow_edge AS e
+  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version;
+  -- 'system' tells the triggers that a procedure writes this; it is never stored.
+  UPDATE long_task.task AS t
+  SET
+    queued_by = CASE WHEN v_run.started_by = 'schedule' THEN 'system' ELSE t.queued_by END,
+    state_id = 'AW'
+  WHERE t.run_id = p_run_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.begin_run(bigint) IS
+  'Make the tasks of a run and the dependencies between them, and queue them.';

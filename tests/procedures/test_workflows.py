@@ -1,0 +1,485 @@
+"""Workflows: graphs that are defined once and started many times."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.procedures.acting import Node, Sql
+from tests.servers import Clock
+
+Step = dict[str, Any]
+
+
+def define(
+    sql: Sql, name: str, steps: dict[str, Step], *edges: tuple[Any, ...], **columns: object
+) -> int:
+    """A workflow of these steps; an edge is (step, needed step) and perhaps columns."""
+    insert(sql, "workflow", {"name": name, **columns})
+    for step, given in steps.items():
+        insert(sql, "workflow_step", {"workflow": name, "name": step, "command": ["true"], **given})
+    for step, needed, *more in edges:
+        row = {"workflow": name, "step": step, "needs_step": needed, **(more[0] if more else {})}
+        insert(sql, "workflow_edge", row)
+    return int(sql.value("SELECT max(version) FROM long_task.workflow WHERE name = %s", name))
+
+
+def insert(sql: Sql, table: str, row: dict[str, Any]) -> None:
+    names = ", ".join(f'"{name}"' for name in row)
+    places = ", ".join(["%s"] * len(row))
+    values = [json.dumps(value) if isinstance(value, dict) else value for value in row.values()]
+    sql.run(f"INSERT INTO long_task.{table} ({names}) VALUES ({places})", *values)
+
+
+def start(sql: Sql, name: str, **params: Any) -> int:
+    return int(sql.value("SELECT long_task.start_workflow(%s, %s)", name, json.dumps(params)))
+
+
+def states(sql: Sql, run_id: int) -> dict[str, str]:
+    """The states of the tasks by step, a letter more for each item."""
+    rows = sql.rows(
+        "SELECT step, string_agg(state_id, ' ' ORDER BY item) FROM long_task.task"
+        " WHERE run_id = %s GROUP BY step",
+        run_id,
+    )
+    return dict(rows)
+
+
+def status(sql: Sql, run_id: int) -> str:
+    return str(sql.value("SELECT status FROM long_task.workflow_status WHERE run_id = %s", run_id))
+
+
+def run_step(sql: Sql, node: Node, run_id: int, step: str, **facts: Any) -> None:
+    """All tasks of a step, which are ready."""
+    ids = sql.values("SELECT id FROM long_task.task WHERE run_id = %s AND step = %s", run_id, step)
+    claimed = node.claim(free=100)
+    for task_id in ids:
+        assert task_id in claimed or sql.look(task_id, "running_on") is not None
+        node.report(task_id, sql.look(task_id, "attempt"), **facts)
+
+
+ETL: tuple[Any, ...] = (
+    {"extract": {}, "clean": {}, "check": {}, "load": {}},
+    ("clean", "extract"), ("check", "extract"), ("load", "clean"), ("load", "check"),
+)  # fmt: skip
+
+
+def test_a_run_is_a_task_for_each_step_in_the_order_of_the_graph(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    assert states(sql, run_id) == {"extract": "AW", "clean": "AB", "check": "AB", "load": "AB"}
+    assert status(sql, run_id) == "running"
+    for step in ("extract", "clean", "check", "load"):
+        assert states(sql, run_id)["load"] == ("AB" if step != "load" else "AW")
+        run_step(sql, node, run_id, step)
+    assert status(sql, run_id) == "completed"
+    order = sql.values("SELECT step FROM long_task.workflow_step_status WHERE run_id = %s", run_id)
+    assert order == ["extract", "check", "clean", "load"]
+
+
+def test_steps_have_what_tasks_have(sql: Sql) -> None:
+    define(
+        sql,
+        "etl",
+        {
+            "load": {
+                "command": ["load", "%PARAM:day%"], "params": {"mode": "all", "day": "never"},
+                "env": {"A": "b"}, "stdin": "in", "cwd": "below", "group_id": 4, "worker_id": 9,
+                "priority": -3, "timeout": "1 min", "kill_grace": "2 s", "max_attempts": 5,
+                "retry_delay": "3 s", "concurrency_key": "db", "needs": "any", "unmet": "wait",
+            }
+        },
+    )  # fmt: skip
+    run_id = start(sql, "etl", day="monday")
+    assert sql.row(
+        "SELECT command, params, env, stdin, cwd, group_id, worker_id, pinned, priority,"
+        " timeout::text, kill_grace::text, max_attempts, retry_delay::text, concurrency_key, needs,"
+        " unmet, name, step, item FROM long_task.task WHERE run_id = %s", run_id,
+    ) == (
+        ["load", "monday"], {"mode": "all", "day": "monday"}, {"A": "b"}, "in", "below", 4, 9,
+        False, -3, "00:01:00", "00:00:02", 5, "00:00:03", "db", "any", "wait", "load", "load", None,
+    )  # fmt: skip
+
+
+def test_a_step_is_fanned_out_over_an_array_and_joined(sql: Sql, node: Node) -> None:
+    define(
+        sql,
+        "count",
+        {
+            "count": {"command": ["wc", "%PARAM:item.file%"], "fan_out": "$.files"},
+            "sum": {},
+        },
+        ("sum", "count", {"pass": "params"}),
+    )
+    run_id = start(sql, "count", files=[{"file": "a"}, {"file": "b"}], day="monday")
+    assert states(sql, run_id) == {"count": "AW AW", "sum": "AB"}
+    orders = node.sync(free=9).start
+    assert [order.command for order in orders] == [["wc", "a"], ["wc", "b"]]
+    assert json.loads(orders[1].params or "") == {"day": "monday", "item": {"file": "b"}}
+    node.report(orders[1].task_id, result="5")
+    assert states(sql, run_id)["sum"] == "AB"
+    node.report(orders[0].task_id, result="3")
+    (join,) = node.sync(free=9).start
+    assert json.loads(join.params or "")["count"] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("fan_out", "files", "tasks"),
+    [
+        ("$.files[*]", ["a", "b", "c"], 3),
+        ("$.files", ["a"], 1),
+        ("$.files", [], 0),
+        ('$.files[*] ? (@.kind == "new")', [{"kind": "new"}, {"kind": "old"}], 1),
+    ],
+)
+def test_an_array_may_have_any_number_of_items(
+    sql: Sql, node: Node, fan_out: str, files: list[Any], tasks: int
+) -> None:
+    define(
+        sql,
+        "count",
+        {"count": {"fan_out": fan_out}, "sum": {}},
+        ("sum", "count", {"pass": "params"}),
+    )
+    run_id = start(sql, "count", files=files)
+    found = states(sql, run_id)
+    assert len(found.get("count", "").split()) == tasks
+    assert found["sum"] == ("AB" if tasks else "AW")
+    if tasks == 1:
+        (order,) = node.sync(free=9).start
+        node.report(order.task_id, result="7")
+        (join,) = node.sync(free=9).start
+        assert json.loads(join.params or "")["count"] == [7]
+
+
+def test_items_may_go_on_one_by_one(sql: Sql, node: Node) -> None:
+    define(
+        sql,
+        "thumbs",
+        {"fetch": {"fan_out": "$.urls"}, "scale": {"fan_out": "$.urls"}},
+        ("scale", "fetch", {"each": True, "pass": "params"}),
+    )
+    run_id = start(sql, "thumbs", urls=["a", "b"])
+    first, _ = node.sync(free=9).start
+    node.report(first.task_id, result='"file"')
+    assert states(sql, run_id)["scale"] == "AW AB"
+    (order,) = node.sync(free=9).start
+    assert json.loads(order.params or "") == {"item": "a", "fetch": "file"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "edges", "params", "message"),
+    [
+        ({"a": {"fan_out": "$.x"}}, [], {}, 'there is nothing at $."x" in the parameters'),
+        ({"a": {"command": ["%PARAM:day%"]}}, [], {}, "command asks for %PARAM:day%"),
+        (
+            {"a": {"fan_out": "$.x"}, "b": {"fan_out": "$.y"}}, [("b", "a", {"each": True})],
+            {"x": [1], "y": [1, 2]}, "step b needs each item of step a, which has none for item 1",
+        ),
+        (
+            {"a": {"fan_out": "$.x"}, "b": {"fan_out": "$.x"}}, [("b", "a")],
+            {"x": list(range(1001))}, "step b would need a through 1002001 dependencies",
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_that_cannot_be_is_refused_at_its_start(
+    sql: Sql, steps: dict[str, Step], edges: list[Any], params: dict[str, Any], message: str
+) -> None:
+    define(sql, "bad", steps, *edges)
+    refusal = sql.refusal("SELECT long_task.start_workflow('bad', %s)", json.dumps(params))
+    assert refusal.code in ("LT013", "LT014")
+    assert refusal.message.startswith(message)
+    assert sql.value("SELECT count(*) FROM long_task.task") == 0
+    assert sql.value("SELECT count(*) FROM long_task.workflow_run") == 0
+
+
+def test_a_cycle_of_steps_is_refused_with_its_path(sql: Sql) -> None:
+    define(sql, "etl", *ETL)
+    refusal = sql.refusal(
+        "INSERT INTO long_task.workflow_edge (workflow, step, needs_step)"
+        " VALUES ('etl', 'extract', 'load')"
+    )
+    assert refusal.code == "LT012"
+    assert refusal.message in (
+        "step extract would wait for itself: extract needs load needs clean needs extract",
+        "step extract would wait for itself: extract needs load needs check needs extract",
+    )
+
+
+def test_a_version_that_was_started_is_kept_and_a_copy_of_it_is_changed(sql: Sql) -> None:
+    define(sql, "etl", *ETL)
+    first = start(sql, "etl")
+    for statement in (
+        "UPDATE long_task.workflow_step SET priority = 5",
+        "DELETE FROM long_task.workflow_edge",
+        "INSERT INTO long_task.workflow_step (workflow, name, command) VALUES ('etl', 'x', '{x}')",
+        "DELETE FROM long_task.workflow",
+    ):
+        assert sql.refusal(statement).code in ("LT014", "23503")
+    assert sql.value("SELECT long_task.new_workflow_version('etl')") == 2
+    sql.run("DELETE FROM long_task.workflow_step WHERE version = 2 AND name = 'check'")
+    second = start(sql, "etl")
+    old = sql.value("SELECT long_task.start_workflow('etl', '{}', 1)")
+    assert [len(states(sql, run_id)) for run_id in (first, second, old)] == [4, 3, 4]
+    sql.run("UPDATE long_task.workflow SET enabled = false WHERE version = 2")
+    assert len(states(sql, start(sql, "etl"))) == 4
+
+
+def test_an_unknown_workflow_is_told(sql: Sql) -> None:
+    assert sql.refusal("SELECT long_task.start_workflow('nothing')").message == (
+        "there is no workflow nothing to start"
+    )
+    assert (
+        sql.refusal(
+            "INSERT INTO long_task.workflow_step (workflow, name, command)"
+            " VALUES ('no', 'x', '{x}')"
+        ).message
+        == "there is no workflow no"
+    )
+
+
+def test_runs_are_beside_each_other_unless_they_come_one_at_a_time(sql: Sql, node: Node) -> None:
+    define(sql, "free", {"a": {}})
+    assert [status(sql, start(sql, "free")) for _ in range(2)] == ["running", "running"]
+    define(sql, "turn", {"b": {}}, one_at_a_time=True)
+    first, second, third = (start(sql, "turn") for _ in range(3))
+    assert [status(sql, run) for run in (first, second, third)] == ["running", "waiting", "waiting"]
+    run_step(sql, node, first, "b", exit_code=1)
+    node.sync(free=0)
+    assert [status(sql, run) for run in (first, second, third)] == ["failed", "running", "waiting"]
+    sql.run("SELECT long_task.cancel_workflow(%s)", second)
+    node.sync(free=0)
+    assert [status(sql, run) for run in (second, third)] == ["cancelled", "running"]
+
+
+def test_a_run_that_waits_can_be_cancelled(sql: Sql, node: Node) -> None:
+    define(sql, "turn", {"b": {}}, one_at_a_time=True)
+    first, second, third = (start(sql, "turn") for _ in range(3))
+    sql.run("SELECT long_task.cancel_workflow(%s)", second)
+    run_step(sql, node, first, "b")
+    node.sync(free=0)
+    assert [status(sql, run) for run in (second, third)] == ["cancelled", "running"]
+
+
+def test_a_workflow_runs_at_most_so_many_tasks(sql: Sql, node: Node) -> None:
+    define(sql, "wide", {"a": {"fan_out": "$.x"}}, max_running=2)
+    start(sql, "wide", x=[1, 2, 3])
+    start(sql, "wide", x=[1, 2, 3])
+    ids = node.claim(free=100)
+    assert len(ids) == 2
+    node.report(ids[0])
+    assert len(node.claim(free=100)) == 1
+
+
+def test_a_workflow_with_a_limit_and_a_step_with_a_key_exclude_each_other(sql: Sql) -> None:
+    define(sql, "both", {"a": {"concurrency_key": "k"}}, max_running=2)
+    assert sql.refusal("SELECT long_task.start_workflow('both')").code == "LT014"
+
+
+def test_a_failed_step_fails_the_run_and_stops_what_needs_it(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    run_step(sql, node, run_id, "extract")
+    run_step(sql, node, run_id, "clean", exit_code=2)
+    assert states(sql, run_id) == {"extract": "CS", "clean": "CF", "check": "AE", "load": "CC"}
+    run_step(sql, node, run_id, "check")
+    assert status(sql, run_id) == "failed"
+    points = sql.rows("SELECT what, step FROM long_task.workflow_recovery_point(%s)", run_id)
+    assert points == [("failed", "clean"), ("blocked", "load")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "step", "again"),
+    [
+        ("failed", None, {"clean": "AW", "load": "AB"}),
+        ("all", None, {"extract": "AW", "clean": "AB", "check": "AB", "load": "AB"}),
+        ("from", "check", {"check": "AW"}),
+        ("only", "extract", {"extract": "AW"}),
+    ],
+)
+def test_a_run_goes_on_from_where_it_failed(
+    sql: Sql, node: Node, mode: str, step: str | None, again: dict[str, str]
+) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    run_step(sql, node, run_id, "extract")
+    run_step(sql, node, run_id, "clean", exit_code=2)
+    run_step(sql, node, run_id, "check")
+    sql.run("SELECT long_task.resume_workflow(%s, %s, %s)", run_id, mode, step)
+    before = {"extract": "CS", "clean": "CF", "check": "CS", "load": "CC"}
+    assert states(sql, run_id) == {**before, **again}
+    if mode == "failed":
+        run_step(sql, node, run_id, "clean")
+        run_step(sql, node, run_id, "load")
+        assert status(sql, run_id) == "completed"
+        clean = sql.value("SELECT id FROM long_task.task WHERE step = 'clean'")
+        assert sql.runs(clean, "attempt, state_id") == [(1, "CF"), (2, "CS")]
+
+
+def test_a_step_that_cannot_start_is_not_resumed(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    run_step(sql, node, run_id, "extract")
+    run_step(sql, node, run_id, "clean", exit_code=2)
+    run_step(sql, node, run_id, "check")
+    refusal = sql.refusal("SELECT long_task.resume_workflow(%s, 'from', 'load')", run_id)
+    assert refusal.code == "LT003"
+    assert "step load cannot start: it needs success of task" in refusal.message
+    sql.run(
+        "SELECT long_task.skip_task(id) FROM long_task.task WHERE run_id = %s AND step = 'clean'",
+        run_id,
+    )
+    sql.run("SELECT long_task.resume_workflow(%s, 'from', 'load')", run_id)
+    run_step(sql, node, run_id, "load")
+    assert status(sql, run_id) == "completed"
+
+
+def test_bad_ways_to_resume_are_refused(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    for arguments, code in {
+        "'again'": "LT014", "'from'": "LT014", "'all', 'load'": "LT014", "'only', 'x'": "LT006",
+    }.items():  # fmt: skip
+        assert sql.refusal(f"SELECT long_task.resume_workflow({run_id}, {arguments})").code == code
+    assert sql.refusal("SELECT long_task.resume_workflow(0)").code == "LT006"
+
+
+def test_one_run_at_a_time_counts_for_resumed_ones_too(sql: Sql, node: Node) -> None:
+    define(sql, "turn", {"b": {}}, one_at_a_time=True)
+    first = start(sql, "turn")
+    run_step(sql, node, first, "b", exit_code=1)
+    start(sql, "turn")
+    assert sql.refusal("SELECT long_task.resume_workflow(%s)", first).message == (
+        "another run of workflow turn is active"
+    )
+
+
+def test_a_skipped_step_lets_its_successors_go_on(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    extract = sql.value("SELECT id FROM long_task.task WHERE step = 'extract'")
+    sql.run("SELECT long_task.skip_task(%s)", extract)
+    assert states(sql, run_id) == {"extract": "CS", "clean": "AW", "check": "AW", "load": "AB"}
+    assert sql.look(extract, "exit_code, error") == (
+        None,
+        "skipped by " + sql.value("SELECT session_user"),
+    )
+
+
+def test_a_running_task_is_not_skipped_nor_may_people_write_cs_over_others(
+    sql: Sql, node: Node
+) -> None:
+    first, second = sql.insert(), sql.insert()
+    assert node.claim(1) == [first]
+    assert sql.refusal("SELECT long_task.skip_task(%s)", first).code == "LT003"
+    assert (
+        sql.refusal("UPDATE long_task.task SET state_id = 'CS' WHERE id = %s", second).code
+        == "LT003"
+    )
+
+
+def test_a_cancelled_run_is_cancelled_in_all_its_parts(sql: Sql, node: Node) -> None:
+    define(
+        sql, "etl",
+        {"extract": {}, "load": {}, "cleanup": {}},
+        ("load", "extract"), ("cleanup", "extract", {"on": "end"}),
+    )  # fmt: skip
+    run_id = start(sql, "etl")
+    (extract,) = node.claim()
+    assert sql.value("SELECT long_task.cancel_workflow(%s)", run_id) == 3
+    assert states(sql, run_id) == {"extract": "AC", "load": "CC", "cleanup": "CC"}
+    node.report(extract, exit_code=None, signal=15)
+    assert (status(sql, run_id), node.claim()) == ("cancelled", [])
+    assert sql.value("SELECT long_task.resume_workflow(%s)", run_id) == 3
+    assert states(sql, run_id) == {"extract": "AW", "load": "AB", "cleanup": "AB"}
+
+
+def test_a_workflow_is_scheduled_like_a_task(sql: Sql, stopped: Clock, node: Node) -> None:
+    define(sql, "etl", {"extract": {"command": ["get", "%PARAM:what%"]}})
+    insert(
+        sql, "task",
+        {
+            "name": "nightly", "workflow": "etl", "params": {"what": "all"}, "shed_clone": True,
+            "next_start": "2030-05-06 07:08:10+00:00", "shed_period_id": "HOU",
+        },
+    )  # fmt: skip
+    stopped.advance(2)
+    (order,) = node.sync().start
+    assert order.command == ["get", "all"]
+    assert order.scheduled_for == "2030-05-06T07:08:10+00:00"
+    node.report(order.task_id)
+    assert sql.runs(order.task_id, "started_by") == [("schedule",)]
+    assert sql.row(
+        "SELECT started_by, (scheduled_for AT TIME ZONE 'UTC')::text FROM long_task.workflow_status"
+    ) == (
+        "schedule", "2030-05-06 07:08:10",
+    )  # fmt: skip
+    template = sql.value("SELECT id FROM long_task.task WHERE workflow IS NOT NULL")
+    run_id = sql.value("SELECT long_task.run_now(%s)", template)
+    assert states(sql, run_id) == {"extract": "AW"}
+
+
+def test_a_schedule_whose_workflow_cannot_start_is_paused_and_says_why(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    define(sql, "etl", {"extract": {"command": ["get", "%PARAM:what%"]}})
+    insert(
+        sql, "task",
+        {"workflow": "etl", "shed_clone": True, "next_start": "2030-05-06 07:08:10+00:00"},
+    )  # fmt: skip
+    stopped.advance(2)
+    node.sync()
+    assert "%PARAM:what%" in sql.value("SELECT error FROM long_task.scheduled")
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"shed_clone": False}, "LT007"),
+        ({"state_id": "AW"}, "LT003"),
+        ({"workflow": "nothing"}, "LT006"),
+        ({"jitter": "1 min"}, "LT007"),
+    ],
+)
+def test_a_template_that_could_not_start_its_workflow_is_refused(
+    sql: Sql, columns: dict[str, object], code: str
+) -> None:
+    define(sql, "etl", {"extract": {}})
+    row = {"state_id": "DR", "workflow": "etl", "shed_clone": True, **columns}
+    names, values = ", ".join(row), list(row.values())
+    refusal = sql.refusal(
+        f"INSERT INTO long_task.task ({names}) VALUES ({', '.join(['%s'] * len(row))})", *values
+    )
+    assert refusal.code == code
+
+
+def test_what_each_step_waits_for_is_shown(sql: Sql, node: Node) -> None:
+    define(sql, "etl", *ETL)
+    run_id = start(sql, "etl")
+    waits = dict(
+        sql.rows(
+            "SELECT step, waits_for FROM long_task.workflow_step_status WHERE run_id = %s", run_id
+        )
+    )
+    assert waits == {
+        "extract": None, "clean": ["extract"], "check": ["extract"], "load": ["check", "clean"],
+    }  # fmt: skip
+
+
+def test_the_graph_of_a_run_in_two_languages(sql: Sql, node: Node) -> None:
+    define(
+        sql, "etl",
+        {"get \"all\"": {"fan_out": "$.x"}, "load": {}, "tell": {}},
+        ("load", "get \"all\"", {"condition": "$.rows > 0"}), ("tell", "load", {"on": "failure"}),
+    )  # fmt: skip
+    run_id = start(sql, "etl", x=[1, 2, 3])
+    mermaid = sql.value("SELECT long_task.workflow_graph(%s)", run_id).splitlines()
+    assert mermaid[0] == "flowchart LR"
+    assert any('["get &quot;all&quot; x 3 AW 3"]' in line for line in mermaid)
+    assert any('-->|"failure"|' in line for line in mermaid)
+    dot = sql.value("SELECT long_task.workflow_graph(%s, 'dot')", run_id)
+    assert dot.startswith("digraph run {") and dot.endswith("}")
+    assert 'label="get \\"all\\" x 3 AW 3"' in dot
+    assert 'label="($.\\"rows\\" > 0)"' in dot
+    assert sql.refusal("SELECT long_task.workflow_graph(%s, 'svg')", run_id).code == "LT004"
+    assert sql.refusal("SELECT long_task.workflow_graph(0)").code == "LT006"
