@@ -1176,6 +1176,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  v_patience interval := CASE WHEN p_scheduled_for IS NOT NULL THEN interval '2 seconds' END;
   v_workflow long_task.workflow;
   v_params   jsonb := COALESCE(p_params, '{}');
   v_run_id   bigint;
@@ -1204,9 +1205,9 @@ BEGIN
   )
   RETURNING id INTO v_run_id;
   IF v_workflow.one_at_a_time THEN
-    PERFORM long_task.begin_next_run(v_workflow.name);
+    PERFORM long_task.begin_next_run(v_workflow.name, v_patience);
   ELSE
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, v_patience);
   END IF;
   RETURN v_run_id;
 END
@@ -1215,18 +1216,23 @@ $$;
 COMMENT ON FUNCTION long_task.add_run(text, jsonb, integer, bigint, timestamptz) IS
   'Write down a run of a workflow, and begin it unless it has to wait for another. Returns its id.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:60fd7ea2b369beb805248cb4cba5e68f', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:28803f183253cc88ea12edf4a8513ba7', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_next_run::pg_tasks
 
 -- begin_next_run: begin the oldest run that waits, of a workflow whose runs come one at a time, if none is active.
 --
--- Called by  add_run and cancel_workflow, settle_workflows when a run may have ended
+-- Called by  add_run, settle_workflows when a run may have ended
 -- Locks      the workflow (an advisory lock until the end of the transaction), if nobody else has it; then as begin_run
 -- Raises     as begin_run
 --
+-- p_patience  as in begin_run
+--
 -- If another transaction has the lock, which may be a person's and last, it is left to a later sync.
-CREATE OR REPLACE FUNCTION long_task.begin_next_run(p_workflow text)
+CREATE OR REPLACE FUNCTION long_task.begin_next_run(
+  p_workflow text,
+  p_patience interval
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -1248,15 +1254,15 @@ BEGIN
   ORDER BY r.id
   LIMIT 1;
   IF FOUND THEN
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, p_patience);
   END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_next_run(text) IS
+COMMENT ON FUNCTION long_task.begin_next_run(text, interval) IS
   'Begin the oldest waiting run of a workflow, if none is active.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:5459e059722903bbad5cb09329122400', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:f5c0bca70f1ddadc74a7abf32dfba231', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_run::pg_tasks
 
@@ -1269,7 +1275,13 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
 -- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
 -- tasks would have a copy of ten thousand items.
-CREATE OR REPLACE FUNCTION long_task.begin_run(p_run_id bigint)
+--
+-- p_patience  how long it may take to write the rows down before they are queued; null: as long as it takes. A node has to
+--             go on renewing its lease.
+CREATE OR REPLACE FUNCTION long_task.begin_run(
+  p_run_id   bigint,
+  p_patience interval
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -1282,6 +1294,7 @@ DECLARE
   v_key      text;
   v_scalars  jsonb;
   v_bad      record;
+  v_begun    timestamptz := clock_timestamp(); -- a duration, not a time
 BEGIN
   UPDATE long_task.workflow_run AS r
   SET started = long_task.clock()
@@ -1370,6 +1383,11 @@ BEGIN
   JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version;
+  IF clock_timestamp() - v_begun > p_patience THEN
+    PERFORM long_task.refuse('LT014', format('the %s tasks of a run of workflow %s are too many to be started by a node',
+      (SELECT count(*) FROM long_task.task AS t WHERE t.run_id = p_run_id), v_run.workflow),
+      'Start it with start_workflow, from a task of its own if need be, or let it do more in each task.');
+  END IF;
   -- 'system' tells the triggers that a procedure writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
@@ -1379,10 +1397,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_run(bigint) IS
+COMMENT ON FUNCTION long_task.begin_run(bigint, interval) IS
   'Make the tasks of a run and the dependencies between them, and queue them.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:732de3d10009bae216bf54721eed57c0', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:fa013546d781af1470fda0e59a835c72', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_workflow::pg_tasks
 
@@ -3059,6 +3077,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  sync, under the lease of the worker and with free slots.
 -- Locks      as pick_tasks
 -- Raises     nothing
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
   p_worker_id integer,
   p_group_id  integer,
@@ -3111,7 +3132,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:7ce19fe24f069d04dcab04083a5d11c2', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:c73fd43c6d8849e92f26f3d4111b8138', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -3831,7 +3852,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
-  v_needed    bigint[];
+  v_settle    bigint[];
   v_keys      text[];
   v_groups    integer[];
 BEGIN
@@ -3947,15 +3968,17 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
+    RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(e.id) FILTER (
+      WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
+    ),
     array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
     array_agg(DISTINCT e.group_id)
-  INTO v_ids, v_ready, v_needed, v_keys, v_groups
+  INTO v_ids, v_ready, v_settle, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -3963,8 +3986,8 @@ BEGIN
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
   END IF;
-  IF v_needed IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_needed);
+  IF v_settle IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_settle);
   END IF;
   IF v_keys IS NOT NULL THEN
     PERFORM long_task.free_keys(v_keys);
@@ -3991,7 +4014,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:62befbd7a647308bcd580783c493046f', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:73ef80c8551444e8fb532d6ff241ca0b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -5477,8 +5500,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
--- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
--- table was small is used for as long as the node is connected.
+-- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
   p_group_id  integer,
@@ -5488,9 +5510,6 @@ RETURNS bigint[]
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
 AS $$
 DECLARE
   v_enough      CONSTANT integer := 16777216;
@@ -5498,7 +5517,7 @@ DECLARE
   v_many        CONSTANT integer := 200;
   v_fetch       integer := p_limit;
   v_length      integer := 0;
-  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_room        integer := p_limit;
   v_group_room  integer;
   v_other_rooms jsonb := jsonb_build_object();
   v_key_rooms   jsonb := jsonb_build_object();
@@ -5508,6 +5527,9 @@ DECLARE
   v_aside       bigint[];
   v_ids         bigint[] := ARRAY[]::bigint[];
 BEGIN
+  IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
+    v_room := long_task.group_room(p_group_id, p_limit);
+  END IF;
   FOR v_round IN 1 .. v_rounds LOOP
     v_aside := ARRAY[]::bigint[];
     FOR v_task IN
@@ -5606,7 +5628,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:a2b482240d3aa2cae1f5203c530c8710', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:3ebd9b6e01a3411cdbbbf8cb5d98c0c9', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -6700,7 +6722,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- settle_keys: see to the keys that free_keys had to leave, or that have got room by other means than an end.
 --
--- Called by  sync
+-- Called by  sync, if there is something
 -- Locks      rows of unsettled_key FOR UPDATE SKIP LOCKED, then as free_keys
 -- Raises     nothing
 --
@@ -6721,9 +6743,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
   v_keys  text[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_key AS u
     USING (
@@ -6753,13 +6772,13 @@ $$;
 COMMENT ON FUNCTION long_task.settle_keys(integer) IS
   'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:630cf66980352891afec42fb73e736f5', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:908d1c383212b482ad58e91efe72b71a', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
 -- settle_left: work off what settle_tasks had to leave.
 --
--- Called by  sync
+-- Called by  sync, if there is something
 -- Locks      rows of unsettled_task FOR UPDATE SKIP LOCKED, then as settle_tasks
 -- Raises     nothing
 --
@@ -6780,9 +6799,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
   v_ids   bigint[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_task AS u
     USING (
@@ -6812,7 +6828,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:3315176ddbb3053d17097cbb6191f728', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:4c36d7bc66b400c34427f2af8ff1c827', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -6947,7 +6963,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- settle_workflows: begin runs that waited for the end of another.
 --
--- Called by  sync, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
+-- Called by  sync, if there is something, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
 --            nodes, do not see each other, but whoever comes after both sees both.
 -- Locks      rows of unsettled_workflow FOR UPDATE SKIP LOCKED, then as begin_next_run
 -- Raises     nothing: a run that cannot be begun is cancelled
@@ -6964,9 +6980,6 @@ DECLARE
   v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
   v_workflow text;
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   FOR v_workflow IN
     WITH taken AS (
       DELETE FROM long_task.unsettled_workflow AS u
@@ -6986,7 +6999,7 @@ BEGIN
     ORDER BY t.workflow
   LOOP
     BEGIN
-      PERFORM long_task.begin_next_run(v_workflow);
+      PERFORM long_task.begin_next_run(v_workflow, interval '2 seconds');
     EXCEPTION
       WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
         -- It was accepted while another one ran, and nobody is there any more to be told.
@@ -7013,7 +7026,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_workflows() IS
   'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:1c1455f86ace1e538a4fd33e8e764245', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:eacb756213df06dd33a93af43ce8254a', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/skip_task::pg_tasks
 
@@ -7181,7 +7194,9 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
-  v_wake_in := long_task.settle_workflows();
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
+    v_wake_in := long_task.settle_workflows();
+  END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -7196,9 +7211,13 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(
-    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
-  );
+  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_left(v_batch));
+  END IF;
+  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_keys(v_batch));
+  END IF;
+  v_wake_in := LEAST(v_wake_in, long_task.fire_schedules(v_due));
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -7228,7 +7247,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:c86673e243ad06443145377c6ae930d7', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:8b21cc0d1602ad9d27a1e0cac5d96ecb', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 

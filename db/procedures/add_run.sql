@@ -19,6 +19,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  v_patience interval := CASE WHEN p_scheduled_for IS NOT NULL THEN interval '2 seconds' END;
   v_workflow long_task.workflow;
   v_params   jsonb := COALESCE(p_params, '{}');
   v_run_id   bigint;
@@ -47,9 +48,9 @@ BEGIN
   )
   RETURNING id INTO v_run_id;
   IF v_workflow.one_at_a_time THEN
-    PERFORM long_task.begin_next_run(v_workflow.name);
+    PERFORM long_task.begin_next_run(v_workflow.name, v_patience);
   ELSE
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, v_patience);
   END IF;
   RETURN v_run_id;
 END

@@ -1,11 +1,16 @@
 -- begin_next_run: begin the oldest run that waits, of a workflow whose runs come one at a time, if none is active.
 --
--- Called by  add_run and cancel_workflow, settle_workflows when a run may have ended
+-- Called by  add_run, settle_workflows when a run may have ended
 -- Locks      the workflow (an advisory lock until the end of the transaction), if nobody else has it; then as begin_run
 -- Raises     as begin_run
 --
+-- p_patience  as in begin_run
+--
 -- If another transaction has the lock, which may be a person's and last, it is left to a later sync.
-CREATE OR REPLACE FUNCTION long_task.begin_next_run(p_workflow text)
+CREATE OR REPLACE FUNCTION long_task.begin_next_run(
+  p_workflow text,
+  p_patience interval
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -27,10 +32,10 @@ BEGIN
   ORDER BY r.id
   LIMIT 1;
   IF FOUND THEN
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, p_patience);
   END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_next_run(text) IS
+COMMENT ON FUNCTION long_task.begin_next_run(text, interval) IS
   'Begin the oldest waiting run of a workflow, if none is active.';

@@ -7,7 +7,13 @@
 -- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
 -- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
 -- tasks would have a copy of ten thousand items.
-CREATE OR REPLACE FUNCTION long_task.begin_run(p_run_id bigint)
+--
+-- p_patience  how long it may take to write the rows down before they are queued; null: as long as it takes. A node has to
+--             go on renewing its lease.
+CREATE OR REPLACE FUNCTION long_task.begin_run(
+  p_run_id   bigint,
+  p_patience interval
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -20,6 +26,7 @@ DECLARE
   v_key      text;
   v_scalars  jsonb;
   v_bad      record;
+  v_begun    timestamptz := clock_timestamp(); -- a duration, not a time
 BEGIN
   UPDATE long_task.workflow_run AS r
   SET started = long_task.clock()
@@ -108,6 +115,11 @@ BEGIN
   JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version;
+  IF clock_timestamp() - v_begun > p_patience THEN
+    PERFORM long_task.refuse('LT014', format('the %s tasks of a run of workflow %s are too many to be started by a node',
+      (SELECT count(*) FROM long_task.task AS t WHERE t.run_id = p_run_id), v_run.workflow),
+      'Start it with start_workflow, from a task of its own if need be, or let it do more in each task.');
+  END IF;
   -- 'system' tells the triggers that a procedure writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
@@ -117,5 +129,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_run(bigint) IS
+COMMENT ON FUNCTION long_task.begin_run(bigint, interval) IS
   'Make the tasks of a run and the dependencies between them, and queue them.';

@@ -3,6 +3,9 @@
 -- Called by  sync, under the lease of the worker and with free slots.
 -- Locks      as pick_tasks
 -- Raises     nothing
+--
+-- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
+-- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
   p_worker_id integer,
   p_group_id  integer,

@@ -36,7 +36,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
-  v_needed    bigint[];
+  v_settle    bigint[];
   v_keys      text[];
   v_groups    integer[];
 BEGIN
@@ -152,15 +152,17 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
+    RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(e.id) FILTER (
+      WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
+    ),
     array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
     array_agg(DISTINCT e.group_id)
-  INTO v_ids, v_ready, v_needed, v_keys, v_groups
+  INTO v_ids, v_ready, v_settle, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -168,8 +170,8 @@ BEGIN
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
   END IF;
-  IF v_needed IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_needed);
+  IF v_settle IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_settle);
   END IF;
   IF v_keys IS NOT NULL THEN
     PERFORM long_task.free_keys(v_keys);

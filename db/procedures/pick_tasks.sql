@@ -13,8 +13,7 @@
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
--- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
--- table was small is used for as long as the node is connected.
+-- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
   p_group_id  integer,
@@ -24,9 +23,6 @@ RETURNS bigint[]
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
 AS $$
 DECLARE
   v_enough      CONSTANT integer := 16777216;
@@ -34,7 +30,7 @@ DECLARE
   v_many        CONSTANT integer := 200;
   v_fetch       integer := p_limit;
   v_length      integer := 0;
-  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_room        integer := p_limit;
   v_group_room  integer;
   v_other_rooms jsonb := jsonb_build_object();
   v_key_rooms   jsonb := jsonb_build_object();
@@ -44,6 +40,9 @@ DECLARE
   v_aside       bigint[];
   v_ids         bigint[] := ARRAY[]::bigint[];
 BEGIN
+  IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
+    v_room := long_task.group_room(p_group_id, p_limit);
+  END IF;
   FOR v_round IN 1 .. v_rounds LOOP
     v_aside := ARRAY[]::bigint[];
     FOR v_task IN

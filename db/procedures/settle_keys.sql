@@ -1,6 +1,6 @@
 -- settle_keys: see to the keys that free_keys had to leave, or that have got room by other means than an end.
 --
--- Called by  sync
+-- Called by  sync, if there is something
 -- Locks      rows of unsettled_key FOR UPDATE SKIP LOCKED, then as free_keys
 -- Raises     nothing
 --
@@ -21,9 +21,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
   v_keys  text[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_key AS u
     USING (

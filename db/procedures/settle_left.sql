@@ -1,6 +1,6 @@
 -- settle_left: work off what settle_tasks had to leave.
 --
--- Called by  sync
+-- Called by  sync, if there is something
 -- Locks      rows of unsettled_task FOR UPDATE SKIP LOCKED, then as settle_tasks
 -- Raises     nothing
 --
@@ -21,9 +21,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
   v_ids   bigint[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_task AS u
     USING (

@@ -1,6 +1,6 @@
 -- settle_workflows: begin runs that waited for the end of another.
 --
--- Called by  sync, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
+-- Called by  sync, if there is something, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
 --            nodes, do not see each other, but whoever comes after both sees both.
 -- Locks      rows of unsettled_workflow FOR UPDATE SKIP LOCKED, then as begin_next_run
 -- Raises     nothing: a run that cannot be begun is cancelled
@@ -17,9 +17,6 @@ DECLARE
   v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
   v_workflow text;
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   FOR v_workflow IN
     WITH taken AS (
       DELETE FROM long_task.unsettled_workflow AS u
@@ -39,7 +36,7 @@ BEGIN
     ORDER BY t.workflow
   LOOP
     BEGIN
-      PERFORM long_task.begin_next_run(v_workflow);
+      PERFORM long_task.begin_next_run(v_workflow, interval '2 seconds');
     EXCEPTION
       WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
         -- It was accepted while another one ran, and nobody is there any more to be told.

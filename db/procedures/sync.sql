@@ -72,7 +72,9 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
-  v_wake_in := long_task.settle_workflows();
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
+    v_wake_in := long_task.settle_workflows();
+  END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -87,9 +89,13 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(
-    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
-  );
+  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_left(v_batch));
+  END IF;
+  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_keys(v_batch));
+  END IF;
+  v_wake_in := LEAST(v_wake_in, long_task.fire_schedules(v_due));
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;

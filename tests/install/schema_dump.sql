@@ -44,6 +44,7 @@ CREATE FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_version int
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+  v_patience interval := CASE WHEN p_scheduled_for IS NOT NULL THEN interval '2 seconds' END;
   v_workflow long_task.workflow;
   v_params   jsonb := COALESCE(p_params, '{}');
   v_run_id   bigint;
@@ -72,9 +73,9 @@ BEGIN
   )
   RETURNING id INTO v_run_id;
   IF v_workflow.one_at_a_time THEN
-    PERFORM long_task.begin_next_run(v_workflow.name);
+    PERFORM long_task.begin_next_run(v_workflow.name, v_patience);
   ELSE
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, v_patience);
   END IF;
   RETURN v_run_id;
 END
@@ -212,7 +213,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(p_worker_id integer) IS 'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-CREATE FUNCTION long_task.begin_next_run(p_workflow text) RETURNS void
+CREATE FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -232,14 +233,14 @@ BEGIN
   ORDER BY r.id
   LIMIT 1;
   IF FOUND THEN
-    PERFORM long_task.begin_run(v_run_id);
+    PERFORM long_task.begin_run(v_run_id, p_patience);
   END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text) IS 'Begin the oldest waiting run of a workflow, if none is active.';
+COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) IS 'Begin the oldest waiting run of a workflow, if none is active.';
 
-CREATE FUNCTION long_task.begin_run(p_run_id bigint) RETURNS void
+CREATE FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -250,6 +251,7 @@ DECLARE
   v_key      text;
   v_scalars  jsonb;
   v_bad      record;
+  v_begun    timestamptz := clock_timestamp(); -- a duration, not a time
 BEGIN
   UPDATE long_task.workflow_run AS r
   SET started = long_task.clock()
@@ -338,6 +340,11 @@ BEGIN
   JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version;
+  IF clock_timestamp() - v_begun > p_patience THEN
+    PERFORM long_task.refuse('LT014', format('the %s tasks of a run of workflow %s are too many to be started by a node',
+      (SELECT count(*) FROM long_task.task AS t WHERE t.run_id = p_run_id), v_run.workflow),
+      'Start it with start_workflow, from a task of its own if need be, or let it do more in each task.');
+  END IF;
   -- 'system' tells the triggers that a procedure writes this; it is never stored.
   UPDATE long_task.task AS t
   SET
@@ -347,7 +354,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_run(p_run_id bigint) IS 'Make the tasks of a run and the dependencies between them, and queue them.';
+COMMENT ON FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) IS 'Make the tasks of a run and the dependencies between them, and queue them.';
 
 CREATE FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) RETURNS void
     LANGUAGE sql
@@ -1492,7 +1499,7 @@ DECLARE
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
-  v_needed    bigint[];
+  v_settle    bigint[];
   v_keys      text[];
   v_groups    integer[];
 BEGIN
@@ -1608,15 +1615,17 @@ BEGIN
       END
     FROM verdict AS v
     WHERE t.id = v.id
-    RETURNING t.id, t.state_id, t.group_id, t.has_dependents, t.concurrency_key
+    RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
   )
   SELECT
     COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
     array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (WHERE e.has_dependents AND e.state_id LIKE 'C%'),
+    array_agg(e.id) FILTER (
+      WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
+    ),
     array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
     array_agg(DISTINCT e.group_id)
-  INTO v_ids, v_ready, v_needed, v_keys, v_groups
+  INTO v_ids, v_ready, v_settle, v_keys, v_groups
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
@@ -1624,8 +1633,8 @@ BEGIN
     FROM long_task.task AS t
     WHERE t.id = ANY (v_ready);
   END IF;
-  IF v_needed IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_needed);
+  IF v_settle IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_settle);
   END IF;
   IF v_keys IS NOT NULL THEN
     PERFORM long_task.free_keys(v_keys);
@@ -3337,9 +3346,6 @@ COMMENT ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) IS
 CREATE FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
   v_enough      CONSTANT integer := 16777216;
@@ -3347,7 +3353,7 @@ DECLARE
   v_many        CONSTANT integer := 200;
   v_fetch       integer := p_limit;
   v_length      integer := 0;
-  v_room        integer := long_task.group_room(p_group_id, p_limit);
+  v_room        integer := p_limit;
   v_group_room  integer;
   v_other_rooms jsonb := jsonb_build_object();
   v_key_rooms   jsonb := jsonb_build_object();
@@ -3357,6 +3363,9 @@ DECLARE
   v_aside       bigint[];
   v_ids         bigint[] := ARRAY[]::bigint[];
 BEGIN
+  IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
+    v_room := long_task.group_room(p_group_id, p_limit);
+  END IF;
   FOR v_round IN 1 .. v_rounds LOOP
     v_aside := ARRAY[]::bigint[];
     FOR v_task IN
@@ -4186,9 +4195,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
   v_keys  text[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_key AS u
     USING (
@@ -4231,9 +4237,6 @@ DECLARE
   v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
   v_ids   bigint[];
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   WITH taken AS (
     DELETE FROM long_task.unsettled_task AS u
     USING (
@@ -4377,9 +4380,6 @@ DECLARE
   v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
   v_workflow text;
 BEGIN
-  IF v_last IS NULL THEN
-    RETURN NULL;
-  END IF;
   FOR v_workflow IN
     WITH taken AS (
       DELETE FROM long_task.unsettled_workflow AS u
@@ -4399,7 +4399,7 @@ BEGIN
     ORDER BY t.workflow
   LOOP
     BEGIN
-      PERFORM long_task.begin_next_run(v_workflow);
+      PERFORM long_task.begin_next_run(v_workflow, interval '2 seconds');
     EXCEPTION
       WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
         -- It was accepted while another one ran, and nobody is there any more to be told.
@@ -4511,7 +4511,9 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
-  v_wake_in := long_task.settle_workflows();
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
+    v_wake_in := long_task.settle_workflows();
+  END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
@@ -4526,9 +4528,13 @@ BEGIN
     PERFORM long_task.cancel_worker_tasks(p_worker_id);
   END IF;
 
-  v_wake_in := LEAST(
-    v_wake_in, long_task.settle_left(v_batch), long_task.settle_keys(v_batch), long_task.fire_schedules(v_due)
-  );
+  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_left(v_batch));
+  END IF;
+  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
+    v_wake_in := LEAST(v_wake_in, long_task.settle_keys(v_batch));
+  END IF;
+  v_wake_in := LEAST(v_wake_in, long_task.fire_schedules(v_due));
   IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
     v_wake_in := 0;
   END IF;
@@ -6267,9 +6273,9 @@ GRANT ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integ
 
 REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.begin_next_run(p_workflow text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.begin_run(p_run_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM PUBLIC;
 

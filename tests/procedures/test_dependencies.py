@@ -421,3 +421,16 @@ def test_a_scheduled_task_waits_for_what_it_needs_at_each_start(
     assert sql.look(second) == "AB"
     node.report(first, attempt=2)
     assert sql.look(second) == "AW"
+
+
+def test_a_retry_waits_for_what_has_been_queued_again_meanwhile(sql: Sql, node: Node) -> None:
+    first, second = sql.insert(), sql.insert(max_attempts=2, retry_delay="0")
+    link(sql, second, first)
+    end(sql, node, first, "success")
+    assert node.claim() == [second]
+    sql.change(first, state_id="AW")
+    assert node.claim() == [first]
+    node.report(second, exit_code=1)
+    assert (sql.look(second), node.claim()) == ("AB", [])
+    node.report(first, attempt=2)
+    assert node.claim() == [second]

@@ -483,3 +483,30 @@ def test_the_graph_of_a_run_in_two_languages(sql: Sql, node: Node) -> None:
     assert 'label="($.\\"rows\\" > 0)"' in dot
     assert sql.refusal("SELECT long_task.workflow_graph(%s, 'svg')", run_id).code == "LT004"
     assert sql.refusal("SELECT long_task.workflow_graph(0)").code == "LT006"
+
+
+def test_a_run_that_takes_a_node_too_long_is_refused(sql: Sql) -> None:
+    define(sql, "etl", *ETL)
+    run_id = sql.value(
+        "INSERT INTO long_task.workflow_run (workflow, version) VALUES ('etl', 1) RETURNING id"
+    )
+    refusal = sql.refusal("SELECT long_task.begin_run(%s, '0')", run_id)
+    assert (refusal.code, refusal.message) == (
+        "LT014", "the 4 tasks of a run of workflow etl are too many to be started by a node",
+    )  # fmt: skip
+
+
+def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
+    sql: Sql, node: Node
+) -> None:
+    define(sql, "turn", {"b": {"command": ["b", "%PARAM:day%"]}}, one_at_a_time=True)
+    first, bad, third = start(sql, "turn", day=1), start(sql, "turn"), start(sql, "turn", day=3)
+    run_step(sql, node, first, "b")
+    for _ in range(3):
+        node.sync(free=0)
+    assert [status(sql, run_id) for run_id in (first, bad, third)] == [
+        "completed", "failed", "running",
+    ]  # fmt: skip
+    assert "%PARAM:day%" in sql.value(
+        "SELECT error FROM long_task.workflow_status WHERE run_id = %s", bad
+    )
