@@ -1,5 +1,6 @@
 """Where things are measured: an embedded PostgreSQL of its own, and nodes as people run them."""
 
+import copy
 import os
 import shutil
 import signal
@@ -68,6 +69,18 @@ class Lab:
         connection: Connection = psycopg2.connect(dsn)
         connection.autocommit = True
         return connection
+
+    @contextmanager
+    def beside(self, name: str) -> Iterator["Lab"]:
+        """The same with a database of its own on the same server, which is dropped in the end."""
+        other = copy.copy(self)
+        other.connection = self.create_beside(name)
+        other.dsn = make_dsn(self.dsn, dbname=name)
+        try:
+            yield other
+        finally:
+            other.connection.close()
+            self.ask(f"DROP DATABASE {name} WITH (FORCE)")
 
     def ask(self, statement: str, *values: object) -> Any:
         """The first value of the first row; None if there is no row."""

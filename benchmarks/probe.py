@@ -18,6 +18,7 @@ _SOURCE = Path(__file__).with_name("probe.c")
 _SHELL = """\
 case $1 in
   start) exec date +%s.%N ;;
+  both) date +%s.%N; sleep "$(printf '0.%03d' "$2")"; exec date +%s.%N ;;
   exit) sleep "$(printf '0.%03d' "$2")"; exec date +%s.%N ;;
   term) trap 'exec date +%s.%N' TERM; while :; do sleep 600 & wait $!; done ;;
 esac
@@ -25,7 +26,7 @@ esac
 
 
 class Probe(NamedTuple):
-    """How to run it: ``command`` and then ``start``, ``exit <ms>`` or ``term``."""
+    """How to run it: ``command`` and then ``start``, ``exit <ms>``, ``both <ms>`` or ``term``."""
 
     command: list[str]
     clock: Callable[[], float]

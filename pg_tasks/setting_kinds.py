@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from pg_tasks.dsn import read_dsn
 
 INT4_MAX = 2**31 - 1
+INT8_MAX = 2**63 - 1
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -51,7 +52,7 @@ def parse(kind: Kind, allowed: Range, value: object) -> Value:
     """
     match kind:
         case Kind.INTEGER:
-            return _within(allowed, _integer(value))
+            return parse_integer(allowed, value)
         case Kind.SECONDS:
             return parse_seconds(allowed, value)
         case Kind.SIZE:
@@ -64,6 +65,11 @@ def parse(kind: Kind, allowed: Range, value: object) -> Value:
             return _dsn(value)
         case Kind.LEVEL:
             return _level(value)
+
+
+def parse_integer(allowed: Range, value: object) -> int:
+    """``parse`` for a whole number."""
+    return _within(allowed, _integer(value))
 
 
 def parse_seconds(allowed: Range, value: object) -> float:

@@ -6,6 +6,7 @@
 # libfaketime                 sets the wall clock of one process
 # iproute2                    makes a network that can be cut
 # pgbouncer                   a pooler between nodes and database
+# graphviz                    draws what pg-tasks graph hands to it
 set -euo pipefail
 
 installed() {
@@ -18,7 +19,8 @@ available() {
 
 missing_of() {
   local package
-  for package in "postgresql-$1" "postgresql-$1-plpgsql-check" libfaketime iproute2 pgbouncer; do
+  for package in "postgresql-$1" "postgresql-$1-plpgsql-check" libfaketime iproute2 pgbouncer \
+    graphviz; do
     installed "$package" || echo "$package"
   done
 }
@@ -43,4 +45,4 @@ for version in 15 16 17; do
   break
 done
 tail -n 5 "$log" >&2
-echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check, libfaketime, iproute2 and pgbouncer" >&2
+echo "tests/provision.sh: could not install a PostgreSQL of Debian with its plpgsql_check, libfaketime, iproute2, pgbouncer and graphviz" >&2

@@ -31,12 +31,17 @@ CREATE INDEX task_dependency_upward
   ON long_task.task_dependency (needs_task_id)
   WHERE task_id < needs_task_id;
 
+-- Whether the process of a deleted task is gone.
+CREATE INDEX deleted_attempt_task
+  ON long_task.deleted_attempt (task_id);
+
 -- Tasks whose end, or whose start, was not seen to by whoever should have: somebody held a row, or it was too much at
 -- once. Each sync works some of them off.
 CREATE TABLE long_task.unsettled_task (
   id      bigint  GENERATED ALWAYS AS IDENTITY,
   task_id bigint  NOT NULL,
   held    boolean NOT NULL,
+  refresh boolean NOT NULL,
   CONSTRAINT unsettled_task_pkey PRIMARY KEY (id)
 );
 
@@ -63,6 +68,7 @@ COMMENT ON TABLE long_task.unsettled_task IS
 COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
 COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
 COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+COMMENT ON COLUMN long_task.unsettled_task.refresh IS 'Whether what is known of its needs may be out of date.';
 COMMENT ON COLUMN long_task.task.needs IS 'Whether all of what it needs must have come (null) or any one is enough: all, any.';
 COMMENT ON COLUMN long_task.task.unmet IS 'When what it needs can no longer come: cancel it (null), start it anyway, let it wait: cancel, start, wait.';
 COMMENT ON COLUMN long_task.task.has_needs IS 'Whether it has rows in task_dependency. System.';

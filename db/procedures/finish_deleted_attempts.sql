@@ -22,6 +22,7 @@ DECLARE
   v_now    timestamptz := long_task.clock();
   v_keys   text[];
   v_groups integer[];
+  v_needed bigint[];
 BEGIN
   WITH gone AS (
     DELETE FROM long_task.deleted_attempt AS d
@@ -60,11 +61,17 @@ BEGIN
   )
   SELECT
     array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
-    array_agg(DISTINCT g.group_id)
-  INTO v_keys, v_groups
+    array_agg(DISTINCT g.group_id),
+    array_agg(g.task_id) FILTER (WHERE EXISTS (
+      SELECT FROM long_task.task_dependency AS d WHERE d.needs_task_id = g.task_id
+    ))
+  INTO v_keys, v_groups, v_needed
   FROM gone AS g;
   IF v_keys IS NOT NULL THEN
     PERFORM long_task.free_keys(v_keys);
+  END IF;
+  IF v_needed IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_needed);
   END IF;
   PERFORM long_task.announce(g.group_id, NULL)
   FROM long_task.group_limit AS g

@@ -16,6 +16,7 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off -- which a plan that is forbidden, but the only one, looks worth to PostgreSQL 15
 AS $$
 DECLARE
   v_max integer := (SELECT g.max_running FROM long_task.group_limit AS g WHERE g.group_id = p_group_id);

@@ -1,6 +1,6 @@
 -- is_met: whether a task has ended in the way that a dependency needs.
 --
--- Called by  settle_tasks, link_tasks, forget_task
+-- Called by  settle_tasks, refresh_needs, settle_changed_task
 -- Locks      nothing
 -- Raises     nothing: a condition that cannot be evaluated does not hold
 --

@@ -14,6 +14,7 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off -- which a plan that is forbidden, but the only one, looks worth to PostgreSQL 15
 SET enable_bitmapscan = off
 AS $$
 BEGIN

@@ -3,7 +3,7 @@
 -- Called by  trigger on task_dependency, after each INSERT.
 -- Locks      the tasks at both ends FOR NO KEY UPDATE in the order of their ids, so that none of them ends, or is
 --            started, unseen; then as refuse_cycle
--- Raises     LT003 it has been started already, LT006 no such task, LT012 bad dependency
+-- Raises     LT003 it has been started already, LT004 in an old snapshot, LT006 no such task, LT012 bad dependency
 --
 -- SECURITY DEFINER, because whoever may write a dependency need not be able to write what the system does.
 CREATE OR REPLACE FUNCTION long_task.link_tasks()
@@ -48,6 +48,10 @@ BEGIN
   -- The dependencies of a run are among its own tasks, in the order of the definition, which has no cycle.
   v_lowest := (SELECT min(w.task_id) FROM written AS w WHERE w.run_id IS NULL);
   IF v_lowest IS NOT NULL THEN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      PERFORM long_task.refuse('LT004', format('dependencies cannot be written in a transaction that is %s',
+        current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED: it has to see those of others.');
+    END IF;
     PERFORM long_task.refuse_cycle(v_lowest);
   END IF;
   UPDATE long_task.task AS t
@@ -65,7 +69,8 @@ BEGIN
   ) AS i
   WHERE t.id = i.id
     AND (i.needs AND NOT t.has_needs OR i.is_needed AND NOT t.has_dependents);
-  PERFORM long_task.hold_tasks(v_tasks, v_needs);
+  PERFORM long_task.refresh_needs(v_tasks);
+  PERFORM long_task.settle_tasks(v_tasks);
   RETURN NULL;
 END
 $$;

@@ -16,7 +16,6 @@ DECLARE
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
   -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key. CS is skip_task.
   v_by_system   boolean := NEW.queued_by = 'system';
-  v_verdict     text;
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
@@ -104,14 +103,7 @@ BEGIN
       NEW.error := long_task.why_unmet(NEW.id);
     END IF;
   ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
-    v_verdict := long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet);
-    IF v_verdict = 'wait' THEN
-      NEW.state_id := 'AB';
-    ELSIF v_verdict = 'cancel' THEN
-      NEW.state_id := 'CC';
-      NEW.finished := v_now;
-      NEW.error := long_task.why_unmet(NEW.id);
-    END IF;
+    NEW.state_id := 'AB'; -- settle_entering_task looks, when what it needs has been written too
   END IF;
   -- Another key or another place in the queue: the next claim looks whether there is room.
   IF OLD.wants_key AND NEW.state_id = 'AB' AND (

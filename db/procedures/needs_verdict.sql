@@ -1,6 +1,6 @@
 -- needs_verdict: whether a task may start, as far as the tasks go that it needs.
 --
--- Called by  move_task, link_tasks, settle_tasks
+-- Called by  settle_tasks, settle_entering_task
 -- Locks      nothing
 -- Raises     nothing
 --

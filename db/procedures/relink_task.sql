@@ -21,7 +21,8 @@ BEGIN
     WHERE t.id IN (NEW.task_id, NEW.needs_task_id)
     ORDER BY t.id
     FOR NO KEY UPDATE;
-    PERFORM long_task.hold_tasks(ARRAY[NEW.task_id], ARRAY[NEW.needs_task_id]);
+    PERFORM long_task.refresh_needs(ARRAY[NEW.task_id]);
+    PERFORM long_task.settle_tasks(ARRAY[NEW.task_id]);
   END IF;
   RETURN NULL;
 END

@@ -22,21 +22,24 @@ BEGIN
     WHEN 'DELETE' THEN
       DELETE FROM long_task.task_dependency AS d
       WHERE d.task_id = OLD.id;
-      -- Whoever deletes what others wait for, has cancelled it.
-      WITH written AS (
+      IF OLD.state_id IN ('CS', 'CF', 'CC') AND OLD.running_on IS NULL THEN
+        -- How it ended is known for the last time.
         UPDATE long_task.task_dependency AS d
-        SET met = long_task.is_met(d."on", d.condition, 'CC', NULL, NULL)
+        SET met = long_task.is_met(d."on", d.condition, OLD.state_id, NULL, OLD.result)
         WHERE d.needs_task_id = OLD.id
-          AND d.met IS NULL
-        RETURNING d.task_id
-      )
-      SELECT array_agg(w.task_id) INTO v_dependents
-      FROM written AS w;
-      IF v_dependents IS NOT NULL THEN
-        PERFORM long_task.settle_tasks(v_dependents);
+          AND d.met IS NULL;
+        v_dependents := ARRAY(
+          SELECT d.task_id FROM long_task.task_dependency AS d WHERE d.needs_task_id = OLD.id
+        );
       END IF;
+      PERFORM long_task.settle_tasks(OLD.id || v_dependents);
     ELSE
-      TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+      BEGIN
+        TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+      EXCEPTION
+        WHEN object_in_use THEN
+          NULL; -- the same statement truncates them too
+      END;
   END CASE;
   RETURN NULL;
 END
@@ -63,6 +66,20 @@ CREATE OR REPLACE TRIGGER settle_task_of_other_needs
 AFTER UPDATE OF needs, unmet ON long_task.task
 FOR EACH ROW
 WHEN (NEW.has_needs)
+EXECUTE FUNCTION long_task.settle_changed_task();
+
+-- A condition may hold now, or no longer.
+CREATE OR REPLACE TRIGGER settle_task_of_other_result
+AFTER UPDATE OF result ON long_task.task
+FOR EACH ROW
+WHEN (
+  NEW.has_dependents
+  AND NEW.running_on IS NULL
+  AND OLD.running_on IS NULL
+  AND NEW.state_id = OLD.state_id
+  AND NEW.state_id IN ('CS', 'CF', 'CC')
+  AND NEW.result IS DISTINCT FROM OLD.result
+)
 EXECUTE FUNCTION long_task.settle_changed_task();
 
 CREATE OR REPLACE TRIGGER settle_deleted_task

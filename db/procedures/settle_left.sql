@@ -10,16 +10,12 @@ RETURNS double precision
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_pause CONSTANT double precision := 0.2;
-  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
-  v_ids   bigint[];
+  v_pause   CONSTANT double precision := 0.2;
+  v_last    bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_ids     bigint[];
+  v_refresh bigint[];
 BEGIN
   WITH taken AS (
     DELETE FROM long_task.unsettled_task AS u
@@ -31,10 +27,14 @@ BEGIN
       FOR UPDATE SKIP LOCKED
     ) AS first
     WHERE u.id = first.id
-    RETURNING u.task_id
+    RETURNING u.task_id, u.refresh
   )
-  SELECT array_agg(DISTINCT t.task_id) INTO v_ids
+  SELECT array_agg(DISTINCT t.task_id), array_agg(DISTINCT t.task_id) FILTER (WHERE t.refresh)
+  INTO v_ids, v_refresh
   FROM taken AS t;
+  IF v_refresh IS NOT NULL THEN
+    PERFORM long_task.refresh_needs(v_refresh);
+  END IF;
   IF v_ids IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_ids);
   END IF;

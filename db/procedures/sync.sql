@@ -78,6 +78,10 @@ BEGIN
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
+  -- It begins in the next call, which sees what others report at this moment.
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE NOT u.held) THEN
+    v_wake_in := 0;
+  END IF;
   IF p_known IS NOT NULL THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;

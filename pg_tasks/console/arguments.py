@@ -17,6 +17,9 @@ DATABASE = ("dsn", "data_dir", "connect_timeout", "call_timeout")
 PSQL = ("config", "dsn", "data_dir")
 """The options that pg-tasks psql takes before those of psql."""
 
+FORMATS = ("text", "mermaid", "dot", "svg")
+"""What pg-tasks graph can write."""
+
 _OPTION = "set_"
 """What the destination of an option begins with, so that no positional argument is hidden by it."""
 _PRECEDENCE = (
@@ -94,6 +97,11 @@ def _parser(prog: str) -> Parser:
     top = add("top", "show groups, workers and tasks, live", DATABASE)
     top.add_argument("--interval", default="2", metavar="SECONDS", help="between two looks [2]")
     top.add_argument("--once", action="store_true", help="print one screen and end")
+    graph = add("graph", "draw a run of a workflow", DATABASE)
+    graph.add_argument("run", metavar="RUN", help="its number: run_id of long_task.workflow_status")
+    graph.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], help=f"svg needs Graphviz [{FORMATS[0]}]"
+    )
     database = add("db", "start, stop or look at the embedded PostgreSQL", ("data_dir",))
     database.add_argument(
         "action", choices=["start", "stop", "status"], help="status ends with 3 if it does not run"
@@ -145,7 +153,7 @@ def _refuse(word: str, command: str | None) -> NoReturn:
     if not name.startswith("-"):
         raise SettingsError("too many arguments", hint=f"see pg-tasks {command or ''} --help")
     known = list(SPECS) if command == "node" else list(DATABASE)
-    meant = near_miss(name.lstrip("-"), [*known, "config", "verbose", "interval", "once"])
+    meant = near_miss(name.lstrip("-"), [*known, "config", "verbose", "interval", "once", "format"])
     raise SettingsError(
         f"unknown option {name}", hint=f"did you mean {option(meant)}?" if meant else None
     )

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import psycopg2
 
 from pg_tasks import __version__, log
 from pg_tasks.console import arguments
+from pg_tasks.console.graph import PAPER, describe, draw, find_dot, is_coloured, to_svg
 from pg_tasks.console.target import connect, find_target, one_line, ready_target
 from pg_tasks.console.terminal import Terminal, is_terminal
 from pg_tasks.console.top import Source, print_once, watch
@@ -24,7 +26,7 @@ from pg_tasks.dsn import psql_call, safe_dsn
 from pg_tasks.errors import PgTasksError, SettingsError
 from pg_tasks.install.embedded import EmbeddedServer, default_server
 from pg_tasks.install.migration import migrate
-from pg_tasks.setting_kinds import Range, parse_seconds
+from pg_tasks.setting_kinds import INT8_MAX, Range, parse_integer, parse_seconds
 from pg_tasks.settings import Settings, load
 
 NOT_RUNNING = 3
@@ -76,6 +78,8 @@ def _run(words: argparse.Namespace) -> int:
             return _psql(words)
         case "top":
             return _top(words)
+        case "graph":
+            return _graph(words)
         case "db":
             return _db(words)
         case "version":
@@ -135,6 +139,27 @@ def _top(words: argparse.Namespace) -> int:
             watch(source, name, interval, Terminal(sys.stdin, sys.stdout))
     finally:
         source.close()
+    return 0
+
+
+def _graph(words: argparse.Namespace) -> int:
+    settings = _settings(words)
+    try:
+        run_id = parse_integer(Range(0, INT8_MAX), words.run)
+    except ValueError as error:
+        raise SettingsError(f"run {error}") from None
+    dot = find_dot() if words.format == "svg" else None
+    target = ready_target(settings, os.environ)
+    with closing(connect(target.dsn, settings, "pg_tasks graph")) as connection:
+        if words.format == "text":
+            colour = is_coloured(sys.stdout, os.environ)
+            width = shutil.get_terminal_size((PAPER, 0)).columns
+            draw(connection, run_id, sys.stdout, width, colour=colour)
+            return 0
+        text = describe(connection, run_id, "mermaid" if words.format == "mermaid" else "dot")
+    # Programs read this, to whom the encoding of a terminal means nothing.
+    sys.stdout.buffer.write(to_svg(dot, text) if dot else f"{text}\n".encode())
+    sys.stdout.flush()
     return 0
 
 

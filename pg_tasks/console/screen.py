@@ -29,7 +29,7 @@ def render(heading: str, tables: Sequence[Table], width: int, height: int | None
     lines = [heading]
     for table, share in zip(tables, shares, strict=True):
         lines += ["", *_table(table, share, width)]
-    return [_cut(text_of(line), width) for line in lines][:height]
+    return [cut(text_of(line), width) for line in lines][:height]
 
 
 def text_of(value: object) -> str:
@@ -56,6 +56,18 @@ def width_of(text: str) -> int:
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text
     )
+
+
+def cut(text: str, width: int) -> str:
+    """``text``, or as much of it as goes into ``width`` columns, with a mark at its end."""
+    if width_of(text) <= width:
+        return text
+    kept = ""
+    for char in text:
+        if width_of(kept + char) > width - 1:
+            break
+        kept += char
+    return kept + "…" if width > 0 else ""
 
 
 def _shares(counts: list[int], height: int | None) -> list[int]:
@@ -99,21 +111,10 @@ def _widths(rows: list[list[str]], room: int) -> list[int]:
 def _row(cells: list[str], widths: list[int], right: list[bool]) -> str:
     parts: list[str] = []
     for cell, width, to_the_right in zip(cells, widths, right, strict=True):
-        text = _cut(cell, width)
+        text = cut(cell, width)
         blank = " " * (width - width_of(text))
         parts.append(blank + text if to_the_right else text + blank)
     return (" " * _GAP + (" " * _GAP).join(parts)).rstrip()
-
-
-def _cut(text: str, width: int) -> str:
-    if width_of(text) <= width:
-        return text
-    kept = ""
-    for char in text:
-        if width_of(kept + char) > width - 1:
-            break
-        kept += char
-    return kept + "…" if width > 0 else ""
 
 
 def _duration(seconds: float) -> str:

@@ -116,9 +116,14 @@ class Link:
         return self._complete()
 
     def take_hints(self, worker_channel: str, schedule_channel: str) -> Hints:
-        """What was heard since the last time."""
+        """What others have said since the last time.
+
+        What this connection itself has announced is no news: the call that did so has claimed
+        afterwards, or says when to call again.
+        """
         assert self._connection is not None
-        heard = {notice.channel for notice in self._connection.notifies}
+        own = self._connection.info.backend_pid
+        heard = {notice.channel for notice in self._connection.notifies if notice.pid != own}
         self._connection.notifies.clear()
         return Hints(
             group=bool(heard - {worker_channel, schedule_channel}),

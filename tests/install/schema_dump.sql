@@ -1673,6 +1673,7 @@ DECLARE
   v_now    timestamptz := long_task.clock();
   v_keys   text[];
   v_groups integer[];
+  v_needed bigint[];
 BEGIN
   WITH gone AS (
     DELETE FROM long_task.deleted_attempt AS d
@@ -1711,11 +1712,17 @@ BEGIN
   )
   SELECT
     array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
-    array_agg(DISTINCT g.group_id)
-  INTO v_keys, v_groups
+    array_agg(DISTINCT g.group_id),
+    array_agg(g.task_id) FILTER (WHERE EXISTS (
+      SELECT FROM long_task.task_dependency AS d WHERE d.needs_task_id = g.task_id
+    ))
+  INTO v_keys, v_groups, v_needed
   FROM gone AS g;
   IF v_keys IS NOT NULL THEN
     PERFORM long_task.free_keys(v_keys);
+  END IF;
+  IF v_needed IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_needed);
   END IF;
   PERFORM long_task.announce(g.group_id, NULL)
   FROM long_task.group_limit AS g
@@ -1960,6 +1967,7 @@ CREATE FUNCTION long_task.group_room(p_group_id integer, p_limit integer) RETURN
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_max integer := (SELECT g.max_running FROM long_task.group_limit AS g WHERE g.group_id = p_group_id);
@@ -2002,24 +2010,6 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.has_active_run(p_workflow text) IS 'Whether a run of a workflow has an active task.';
-
-CREATE FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  UPDATE long_task.task_dependency AS d
-  SET met = long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
-  FROM unnest(p_needs) AS n(id)
-  JOIN long_task.task AS p ON p.id = n.id
-  WHERE d.needs_task_id = p.id
-    AND d.task_id IN (SELECT i.id FROM unnest(p_tasks) AS i(id))
-    AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result);
-  PERFORM long_task.settle_tasks(p_tasks);
-END
-$$;
-
-COMMENT ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) IS 'Let tasks wait, go on or be cancelled as their dependencies on others have it.';
 
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -2171,6 +2161,7 @@ CREATE FUNCTION long_task.key_room(p_key text) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
 BEGIN
@@ -2247,19 +2238,19 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) RETURNS void
+CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  INSERT INTO long_task.unsettled_task (task_id, held)
-  SELECT i.id, p_held
+  INSERT INTO long_task.unsettled_task (task_id, held, refresh)
+  SELECT i.id, p_held, p_refresh
   FROM unnest(p_ids) AS i(id);
   PERFORM long_task.announce(NULL, NULL);
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) IS 'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
+COMMENT ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean) IS 'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
 CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2383,6 +2374,10 @@ BEGIN
   -- The dependencies of a run are among its own tasks, in the order of the definition, which has no cycle.
   v_lowest := (SELECT min(w.task_id) FROM written AS w WHERE w.run_id IS NULL);
   IF v_lowest IS NOT NULL THEN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      PERFORM long_task.refuse('LT004', format('dependencies cannot be written in a transaction that is %s',
+        current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED: it has to see those of others.');
+    END IF;
     PERFORM long_task.refuse_cycle(v_lowest);
   END IF;
   UPDATE long_task.task AS t
@@ -2400,7 +2395,8 @@ BEGIN
   ) AS i
   WHERE t.id = i.id
     AND (i.needs AND NOT t.has_needs OR i.is_needed AND NOT t.has_dependents);
-  PERFORM long_task.hold_tasks(v_tasks, v_needs);
+  PERFORM long_task.refresh_needs(v_tasks);
+  PERFORM long_task.settle_tasks(v_tasks);
   RETURN NULL;
 END
 $$;
@@ -2641,7 +2637,6 @@ DECLARE
   -- Only procedures write it, and who else could is kept from the column by db/grants.sql: what has ended is queued
   -- by a schedule then, and what is blocked goes on because settle_tasks has looked at its needs, or free_keys at its key. CS is skip_task.
   v_by_system   boolean := NEW.queued_by = 'system';
-  v_verdict     text;
 BEGIN
   NEW.queued_by := OLD.queued_by;
   IF NEW.id <> OLD.id THEN
@@ -2729,14 +2724,7 @@ BEGIN
       NEW.error := long_task.why_unmet(NEW.id);
     END IF;
   ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
-    v_verdict := long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet);
-    IF v_verdict = 'wait' THEN
-      NEW.state_id := 'AB';
-    ELSIF v_verdict = 'cancel' THEN
-      NEW.state_id := 'CC';
-      NEW.finished := v_now;
-      NEW.error := long_task.why_unmet(NEW.id);
-    END IF;
+    NEW.state_id := 'AB'; -- settle_entering_task looks, when what it needs has been written too
   END IF;
   -- Another key or another place in the queue: the next claim looks whether there is room.
   IF OLD.wants_key AND NEW.state_id = 'AB' AND (
@@ -3118,53 +3106,66 @@ CREATE FUNCTION long_task.order_with_results(p_task long_task.task) RETURNS json
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_limit       CONSTANT integer := 131072;
+  v_limit       CONSTANT integer := 131000; -- with a name before it
   v_stdin_limit CONSTANT integer := 16777216;
   v_task        long_task.task := p_task;
   v_results     jsonb;
   v_params      jsonb;
   v_env         jsonb;
   v_stdin       text;
-  v_bytes       bigint := long_task.passed_bytes(p_task.id);
+  v_bytes       bigint;
   v_error       text;
 BEGIN
-  IF v_bytes > v_stdin_limit THEN
-    v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
-    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+  IF array_to_string(p_task.command, ' ') !~ '%RESULT:' AND NOT EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    WHERE d.task_id = p_task.id
+      AND d.enabled
+      AND d.pass IS NOT NULL
+  ) THEN
+    RETURN long_task.plain_order(p_task);
   END IF;
-  SELECT
-    COALESCE(jsonb_object_agg(r.name, r.value), '{}'),
-    jsonb_object_agg(r.name, r.value) FILTER (WHERE r.pass = 'params' AND r.value IS NOT NULL),
-    jsonb_object_agg(
-      'RESULT_' || upper(regexp_replace(r.name, '[^A-Za-z0-9_]', '_', 'g')), long_task.plain_text(r.value)
-    ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
-    string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
-  INTO v_results, v_params, v_env, v_stdin
-  FROM long_task.results_of_needs(p_task.id) AS r;
+  -- An inner block, because it costs something to enter one.
+  BEGIN
+    v_bytes := long_task.passed_bytes(p_task.id);
+    IF v_bytes > v_stdin_limit THEN
+      v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
+      RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+    END IF;
+    SELECT
+      COALESCE(jsonb_object_agg(r.name, r.value), '{}'),
+      jsonb_object_agg(r.name, r.value) FILTER (WHERE r.pass = 'params' AND r.value IS NOT NULL),
+      jsonb_object_agg(
+        'RESULT_' || upper(regexp_replace(r.name, '[^A-Za-z0-9_]', '_', 'g')), long_task.plain_text(r.value)
+      ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
+      string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
+    INTO v_results, v_params, v_env, v_stdin
+    FROM long_task.results_of_needs(p_task.id) AS r;
 
-  v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
-  IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
-    v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
-  END IF;
-  v_task.params := COALESCE(p_task.params || v_params, v_params, p_task.params);
-  v_task.env := COALESCE(p_task.env || v_env, v_env, p_task.env);
-  v_task.stdin := COALESCE(p_task.stdin || E'\n' || v_stdin, v_stdin, p_task.stdin);
-  IF v_params IS NOT NULL AND octet_length(v_task.params::text) > v_limit THEN
-    v_error := format('params with results of %s bytes is longer than %s', octet_length(v_task.params::text), v_limit);
-  ELSIF octet_length(v_stdin) > v_stdin_limit THEN
-    v_error := format('stdin with results of %s bytes is longer than %s', octet_length(v_stdin), v_stdin_limit);
-  ELSIF v_task.command <> p_task.command AND octet_length(v_task.command::text) > v_limit THEN
-    v_error := format('command with results of %s bytes is longer than %s', octet_length(v_task.command::text), v_limit);
-  ELSIF octet_length(v_env::text) > v_limit THEN
-    v_error := format('env with results of %s bytes is longer than %s', octet_length(v_env::text), v_limit);
-  END IF;
-  IF v_error IS NOT NULL THEN
-    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
-  END IF;
-  RETURN long_task.plain_order(v_task);
-EXCEPTION
-  WHEN SQLSTATE 'LT013' OR program_limit_exceeded THEN
-    RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', SQLERRM);
+    v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
+    IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
+      v_error := format('results cannot be passed in params, which is %s and no object', jsonb_typeof(p_task.params));
+    END IF;
+    v_task.params := COALESCE(p_task.params || v_params, v_params, p_task.params);
+    v_task.env := COALESCE(p_task.env || v_env, v_env, p_task.env);
+    v_task.stdin := COALESCE(p_task.stdin || E'\n' || v_stdin, v_stdin, p_task.stdin);
+    IF v_params IS NOT NULL AND octet_length(v_task.params::text) > v_limit THEN
+      v_error := format('params with results of %s bytes is longer than %s', octet_length(v_task.params::text), v_limit);
+    ELSIF octet_length(v_stdin) > v_stdin_limit THEN
+      v_error := format('stdin with results of %s bytes is longer than %s', octet_length(v_stdin), v_stdin_limit);
+    ELSIF v_task.command <> p_task.command AND octet_length(v_task.command::text) > v_limit THEN
+      v_error := format('command with results of %s bytes is longer than %s', octet_length(v_task.command::text), v_limit);
+    ELSIF octet_length(v_env::text) > v_limit THEN
+      v_error := format('env with results of %s bytes is longer than %s', octet_length(v_env::text), v_limit);
+    END IF;
+    IF v_error IS NOT NULL THEN
+      RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
+    END IF;
+    RETURN long_task.plain_order(v_task);
+  EXCEPTION
+    WHEN SQLSTATE 'LT013' OR program_limit_exceeded THEN
+      RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', SQLERRM);
+  END;
 END
 $$;
 
@@ -3598,6 +3599,62 @@ $$;
 
 COMMENT ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) IS 'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
+CREATE FUNCTION long_task.refresh_needs(p_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_needed bigint[];
+  v_held   bigint[];
+BEGIN
+  v_needed := ARRAY(
+    SELECT DISTINCT d.needs_task_id
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS p ON p.id = d.needs_task_id
+    WHERE d.task_id = ANY (p_ids)
+      AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+  );
+  IF cardinality(v_needed) = 0 THEN
+    RETURN;
+  END IF;
+  WITH needed AS MATERIALIZED (
+    SELECT p.id, p.state_id, p.running_on, p.result
+    FROM long_task.task AS p
+    WHERE p.id = ANY (v_needed)
+    FOR SHARE SKIP LOCKED
+  ),
+  free AS MATERIALIZED (
+    SELECT d.task_id, d.needs_task_id, long_task.is_met(d."on", d.condition, n.state_id, n.running_on, n.result) AS met
+    FROM needed AS n
+    JOIN long_task.task_dependency AS d ON d.needs_task_id = n.id
+    WHERE d.task_id = ANY (p_ids)
+    FOR NO KEY UPDATE OF d SKIP LOCKED
+  ),
+  written AS (
+    UPDATE long_task.task_dependency AS d
+    SET met = f.met
+    FROM free AS f
+    WHERE d.task_id = f.task_id
+      AND d.needs_task_id = f.needs_task_id
+    RETURNING d.needs_task_id
+  )
+  SELECT array_agg(h.id) INTO v_held
+  FROM (
+    SELECT n.id FROM unnest(v_needed) AS n(id)
+    EXCEPT
+    SELECT w.needs_task_id FROM written AS w
+  ) AS h;
+  IF v_held IS NOT NULL THEN
+    PERFORM long_task.leave_unsettled(v_held, true);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.refresh_needs(p_ids bigint[]) IS 'Bring what is known of the tasks that these need in line with their rows.';
+
 CREATE FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3737,7 +3794,8 @@ BEGIN
     WHERE t.id IN (NEW.task_id, NEW.needs_task_id)
     ORDER BY t.id
     FOR NO KEY UPDATE;
-    PERFORM long_task.hold_tasks(ARRAY[NEW.task_id], ARRAY[NEW.needs_task_id]);
+    PERFORM long_task.refresh_needs(ARRAY[NEW.task_id]);
+    PERFORM long_task.settle_tasks(ARRAY[NEW.task_id]);
   END IF;
   RETURN NULL;
 END
@@ -4159,21 +4217,24 @@ BEGIN
     WHEN 'DELETE' THEN
       DELETE FROM long_task.task_dependency AS d
       WHERE d.task_id = OLD.id;
-      -- Whoever deletes what others wait for, has cancelled it.
-      WITH written AS (
+      IF OLD.state_id IN ('CS', 'CF', 'CC') AND OLD.running_on IS NULL THEN
+        -- How it ended is known for the last time.
         UPDATE long_task.task_dependency AS d
-        SET met = long_task.is_met(d."on", d.condition, 'CC', NULL, NULL)
+        SET met = long_task.is_met(d."on", d.condition, OLD.state_id, NULL, OLD.result)
         WHERE d.needs_task_id = OLD.id
-          AND d.met IS NULL
-        RETURNING d.task_id
-      )
-      SELECT array_agg(w.task_id) INTO v_dependents
-      FROM written AS w;
-      IF v_dependents IS NOT NULL THEN
-        PERFORM long_task.settle_tasks(v_dependents);
+          AND d.met IS NULL;
+        v_dependents := ARRAY(
+          SELECT d.task_id FROM long_task.task_dependency AS d WHERE d.needs_task_id = OLD.id
+        );
       END IF;
+      PERFORM long_task.settle_tasks(OLD.id || v_dependents);
     ELSE
-      TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+      BEGIN
+        TRUNCATE long_task.task_dependency, long_task.unsettled_task;
+      EXCEPTION
+        WHEN object_in_use THEN
+          NULL; -- the same statement truncates them too
+      END;
   END CASE;
   RETURN NULL;
 END
@@ -4181,14 +4242,26 @@ $$;
 
 COMMENT ON FUNCTION long_task.settle_changed_task() IS 'Trigger: let tasks go on that waited for one that was ended, queued again or deleted by hand or by a schedule.';
 
+CREATE FUNCTION long_task.settle_entering_task() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF long_task.needs_verdict(NEW.id, NEW.needs, NEW.unmet) <> 'wait' THEN
+    PERFORM long_task.refresh_needs(ARRAY[NEW.id]);
+    PERFORM long_task.settle_tasks(ARRAY[NEW.id]);
+  ELSIF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM long_task.leave_unsettled(ARRAY[NEW.id], false);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.settle_entering_task() IS 'Trigger: let a task that was queued go on, if what it needs has come already.';
+
 CREATE FUNCTION long_task.settle_keys(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_pause CONSTANT double precision := 0.1;
@@ -4226,16 +4299,12 @@ COMMENT ON FUNCTION long_task.settle_keys(p_limit integer) IS 'See to keys that 
 CREATE FUNCTION long_task.settle_left(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_pause CONSTANT double precision := 0.2;
-  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
-  v_ids   bigint[];
+  v_pause   CONSTANT double precision := 0.2;
+  v_last    bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_ids     bigint[];
+  v_refresh bigint[];
 BEGIN
   WITH taken AS (
     DELETE FROM long_task.unsettled_task AS u
@@ -4247,10 +4316,14 @@ BEGIN
       FOR UPDATE SKIP LOCKED
     ) AS first
     WHERE u.id = first.id
-    RETURNING u.task_id
+    RETURNING u.task_id, u.refresh
   )
-  SELECT array_agg(DISTINCT t.task_id) INTO v_ids
+  SELECT array_agg(DISTINCT t.task_id), array_agg(DISTINCT t.task_id) FILTER (WHERE t.refresh)
+  INTO v_ids, v_refresh
   FROM taken AS t;
+  IF v_refresh IS NOT NULL THEN
+    PERFORM long_task.refresh_needs(v_refresh);
+  END IF;
   IF v_ids IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_ids);
   END IF;
@@ -4275,66 +4348,105 @@ CREATE FUNCTION long_task.settle_tasks(p_ids bigint[]) RETURNS void
     SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_batch   CONSTANT integer := 1000;
+  v_batch   CONSTANT integer := 500;
   v_rounds  CONSTANT integer := 20;
   v_ids     bigint[] := p_ids;
   v_met     bigint[];
+  v_changed integer;
   v_written integer;
+  v_ended   integer;
+  v_open    bigint[];
+  v_held    boolean; -- whether somebody holds a row that is needed
+  v_waiting bigint[];
   v_locked  bigint[];
-  v_ended   bigint[];
-  v_left    bigint[];
 BEGIN
+  -- An old snapshot does not see what others have written: a node has a new one.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM long_task.leave_unsettled(p_ids, false);
+    RETURN;
+  END IF;
   FOR v_round IN 1 .. v_rounds LOOP
-    WITH edge AS MATERIALIZED (
-      SELECT d.task_id, d.needs_task_id, long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result) AS met
+    WITH ended AS MATERIALIZED (
+      -- Locked, so that it is the newest version, and nobody queues it again before its dependencies are written.
+      SELECT p.id, p.state_id, p.running_on, p.result, true AS present
       FROM long_task.task AS p
-      JOIN long_task.task_dependency AS d ON d.needs_task_id = p.id
       WHERE p.id = ANY (v_ids)
         AND p.has_dependents
-        AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+      FOR SHARE SKIP LOCKED
+    ),
+    deleted AS (
+      -- What is deleted before its end counts as cancelled, when its process is gone.
+      SELECT i.id, 'CC' AS state_id, NULL::integer AS running_on, NULL::jsonb AS result, false AS present
+      FROM unnest(v_ids) AS i(id)
+      WHERE NOT EXISTS (SELECT FROM long_task.task AS p WHERE p.id = i.id)
+        AND NOT EXISTS (SELECT FROM long_task.deleted_attempt AS r WHERE r.task_id = i.id)
+    ),
+    changed AS MATERIALIZED (
+      SELECT d.task_id, d.needs_task_id, long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result) AS met
+      FROM (SELECT * FROM ended UNION ALL SELECT * FROM deleted) AS p
+      JOIN long_task.task_dependency AS d ON d.needs_task_id = p.id
+      WHERE d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
+        AND (p.present OR d.met IS NULL)
+      LIMIT v_batch + 1
+    ),
+    free AS MATERIALIZED (
+      SELECT d.task_id, d.needs_task_id, c.met
+      FROM changed AS c
+      JOIN long_task.task_dependency AS d ON d.task_id = c.task_id AND d.needs_task_id = c.needs_task_id
       LIMIT v_batch
       FOR NO KEY UPDATE OF d SKIP LOCKED
     ),
     written AS (
       UPDATE long_task.task_dependency AS d
-      SET met = e.met
-      FROM edge AS e
-      WHERE d.task_id = e.task_id
-        AND d.needs_task_id = e.needs_task_id
+      SET met = f.met
+      FROM free AS f
+      WHERE d.task_id = f.task_id
+        AND d.needs_task_id = f.needs_task_id
       RETURNING d.task_id
     )
-    SELECT array_agg(DISTINCT w.task_id), count(*) INTO v_met, v_written
+    SELECT
+      array_agg(DISTINCT w.task_id),
+      count(*),
+      (SELECT count(*) FROM changed),
+      (SELECT count(*) FROM ended),
+      (SELECT array_agg(c.task_id) FROM changed AS c WHERE c.met IS NULL)
+    INTO v_met, v_written, v_changed, v_ended, v_open
     FROM written AS w;
-    v_left := ARRAY(
-      SELECT p.id
-      FROM long_task.task AS p
-      WHERE p.id = ANY (v_ids)
-        AND p.has_dependents
-        AND EXISTS (
-          SELECT
-          FROM long_task.task_dependency AS d
-          WHERE d.needs_task_id = p.id
-            AND d.met IS DISTINCT FROM long_task.is_met(d."on", d.condition, p.state_id, p.running_on, p.result)
-        )
+    v_held := v_written < LEAST(v_changed, v_batch) OR v_ended < cardinality(v_ids) AND v_ended < (
+      SELECT count(*) FROM long_task.task AS p WHERE p.id = ANY (v_ids) AND p.has_dependents
     );
-    PERFORM long_task.leave_unsettled(v_left, v_written < v_batch) WHERE cardinality(v_left) > 0;
+    IF v_held OR v_written < v_changed THEN
+      PERFORM long_task.leave_unsettled(v_ids, v_held);
+    END IF;
+    IF v_held AND v_open IS NOT NULL THEN
+      PERFORM long_task.leave_unsettled(v_open, true, true);
+    END IF;
 
-    v_met := v_met || v_ids;
-    v_locked := ARRAY(
+    -- Those too that are open again, and whose dependency somebody holds: they must not start meanwhile.
+    v_met := v_met || v_open || v_ids;
+    WITH waiting AS MATERIALIZED (
       SELECT t.id
       FROM long_task.task AS t
       WHERE t.id = ANY (v_met)
         AND t.has_needs
-      FOR NO KEY UPDATE SKIP LOCKED
-    );
-    v_left := ARRAY(
+    ),
+    free AS MATERIALIZED (
       SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.id = ANY (v_met)
-        AND t.has_needs
-        AND t.id <> ALL (v_locked)
-    );
-    PERFORM long_task.leave_unsettled(v_left, true) WHERE cardinality(v_left) > 0;
+      FROM waiting AS w
+      JOIN long_task.task AS t ON t.id = w.id
+      FOR NO KEY UPDATE OF t SKIP LOCKED
+    )
+    SELECT array_agg(w.id), (SELECT array_agg(f.id) FROM free AS f)
+    INTO v_waiting, v_locked
+    FROM waiting AS w;
+    IF cardinality(v_waiting) > COALESCE(cardinality(v_locked), 0) THEN
+      PERFORM long_task.leave_unsettled(ARRAY(
+        SELECT w.id FROM unnest(v_waiting) AS w(id)
+        EXCEPT
+        SELECT l.id FROM unnest(v_locked) AS l(id)
+      ), true);
+    END IF;
+    EXIT WHEN v_locked IS NULL;
     WITH moved AS (
       -- 'system' tells the triggers that a procedure writes this; it is never stored.
       UPDATE long_task.task AS t
@@ -4345,7 +4457,10 @@ BEGIN
       FROM (
         SELECT
           s.id,
-          long_task.needs_verdict(s.id, s.needs, s.unmet) AS verdict
+          CASE
+            WHEN v_held AND s.id = ANY (v_open) THEN 'wait'
+            ELSE long_task.needs_verdict(s.id, s.needs, s.unmet)
+          END AS verdict
         FROM long_task.task AS s
         WHERE s.id = ANY (v_locked)
           AND s.state_id IN ('AB', 'AW', 'AD')
@@ -4355,15 +4470,13 @@ BEGIN
         AND w.verdict <> CASE WHEN t.state_id = 'AB' AND NOT t.wants_key THEN 'wait' ELSE 'start' END
       RETURNING t.id, t.state_id, t.has_dependents
     )
-    SELECT array_agg(m.id) INTO v_ended
+    SELECT array_agg(m.id) INTO v_ids
     FROM moved AS m
     WHERE m.state_id = 'CC'
       AND m.has_dependents;
-
-    v_ids := v_ended;
     EXIT WHEN v_ids IS NULL;
   END LOOP;
-  IF v_ids IS NOT NULL THEN
+  IF v_ids IS NOT NULL AND v_locked IS NOT NULL THEN
     PERFORM long_task.leave_unsettled(v_ids, false);
   END IF;
 END
@@ -4516,6 +4629,10 @@ BEGIN
   END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
+  END IF;
+  -- It begins in the next call, which sees what others report at this moment.
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE NOT u.held) THEN
+    v_wake_in := 0;
   END IF;
   IF p_known IS NOT NULL THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
@@ -5456,7 +5573,8 @@ ALTER TABLE long_task.unsettled_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
 CREATE TABLE long_task.unsettled_task (
     id bigint NOT NULL,
     task_id bigint NOT NULL,
-    held boolean NOT NULL
+    held boolean NOT NULL,
+    refresh boolean NOT NULL
 );
 
 COMMENT ON TABLE long_task.unsettled_task IS 'Tasks to be looked at once more, with those that wait for them. System.';
@@ -5466,6 +5584,8 @@ COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
 COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
 
 COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+
+COMMENT ON COLUMN long_task.unsettled_task.refresh IS 'Whether what is known of its needs may be out of date.';
 
 ALTER TABLE long_task.unsettled_task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.unsettled_task_id_seq
@@ -6119,6 +6239,8 @@ ALTER TABLE ONLY long_task.workflow_run
 ALTER TABLE ONLY long_task.workflow_step
     ADD CONSTRAINT workflow_step_pkey PRIMARY KEY (workflow, version, name);
 
+CREATE INDEX deleted_attempt_task ON long_task.deleted_attempt USING btree (task_id);
+
 CREATE INDEX task_active_clones ON long_task.task USING btree (shed_parent_id) WHERE ((shed_parent_id IS NOT NULL) AND (state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])));
 
 CREATE INDEX task_active_in_run ON long_task.task USING btree (run_id) WHERE ((run_id IS NOT NULL) AND ((state_id = ANY (ARRAY['AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL)));
@@ -6225,7 +6347,11 @@ CREATE TRIGGER settle_changed_task AFTER UPDATE ON long_task.task FOR EACH ROW W
 
 CREATE TRIGGER settle_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.has_needs OR old.has_dependents)) EXECUTE FUNCTION long_task.settle_changed_task();
 
+CREATE TRIGGER settle_entering_task AFTER UPDATE ON long_task.task FOR EACH ROW WHEN ((new.has_needs AND (new.state_id = 'AB'::text) AND (NOT new.wants_key) AND (old.state_id = ANY (ARRAY['DR'::text, 'CS'::text, 'CF'::text, 'CC'::text])))) EXECUTE FUNCTION long_task.settle_entering_task();
+
 CREATE TRIGGER settle_task_of_other_needs AFTER UPDATE OF needs, unmet ON long_task.task FOR EACH ROW WHEN (new.has_needs) EXECUTE FUNCTION long_task.settle_changed_task();
+
+CREATE TRIGGER settle_task_of_other_result AFTER UPDATE OF result ON long_task.task FOR EACH ROW WHEN ((new.has_dependents AND (new.running_on IS NULL) AND (old.running_on IS NULL) AND (new.state_id = old.state_id) AND (new.state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) AND (new.result IS DISTINCT FROM old.result))) EXECUTE FUNCTION long_task.settle_changed_task();
 
 CREATE TRIGGER settle_truncated_tasks BEFORE TRUNCATE ON long_task.task FOR EACH STATEMENT EXECUTE FUNCTION long_task.settle_changed_task();
 
@@ -6353,8 +6479,6 @@ REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer)
 
 REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.hold_tasks(p_tasks bigint[], p_needs bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) FROM PUBLIC;
@@ -6381,7 +6505,7 @@ REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FRO
 
 REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
@@ -6534,6 +6658,8 @@ REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_w
 
 REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.refresh_needs(p_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p_detail text) TO long_task_user;
@@ -6583,6 +6709,8 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.settle_entering_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_keys(p_limit integer) FROM PUBLIC;
 

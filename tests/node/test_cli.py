@@ -64,9 +64,11 @@ def bare(embedded: EmbeddedServer) -> Iterator[str]:
     connection.close()
 
 
-@pytest.mark.parametrize("command", ["node", "migrate", "top"])
+@pytest.mark.parametrize("command", ["node", "migrate", "top", "graph 1"])
 def test_a_database_that_does_not_answer_is_one_line(shell: Shell, command: str) -> None:
-    done = shell(command, PG_TASKS_DSN=f"host={shell.directory} password={SECRET} dbname=d")
+    done = shell(
+        *command.split(), PG_TASKS_DSN=f"host={shell.directory} password={SECRET} dbname=d"
+    )
     assert done.code == 1
     assert done.complaint.startswith("pg-tasks: ")
     assert str(shell.directory) in done.complaint
@@ -95,11 +97,11 @@ def test_a_wrong_password_is_one_line(shell: Shell, bare: str, command: str) -> 
     assert SECRET not in done.err
 
 
-@pytest.mark.parametrize("command", ["node", "top"])
+@pytest.mark.parametrize("command", ["node", "top", "graph 1"])
 def test_a_database_without_the_schema_is_one_line_that_says_how_to_make_it(
     shell: Shell, bare: str, command: str
 ) -> None:
-    done = shell(command, PG_TASKS_DSN=bare)
+    done = shell(*command.split(), PG_TASKS_DSN=bare)
     assert done.code == 1
     assert done.complaint == (
         "pg-tasks: database bare has no schema of pg_tasks (make it with: pg-tasks migrate)"

@@ -21,11 +21,11 @@ def shell(tmp_path: Path) -> Shell:
 def test_help_names_every_command(shell: Shell) -> None:
     done = shell("--help")
     assert done.code == 0
-    commands = ("node", "migrate", "psql", "top", "db", "version")
+    commands = ("node", "migrate", "psql", "top", "graph", "db", "version")
     assert all(re.search(rf"^ +{name} ", done.out, re.MULTILINE) for name in commands)
 
 
-@pytest.mark.parametrize("command", ["node", "migrate", "psql", "top", "db", "version"])
+@pytest.mark.parametrize("command", ["node", "migrate", "psql", "top", "graph", "db", "version"])
 def test_every_command_has_help(shell: Shell, command: str) -> None:
     done = shell(command, "--help")
     assert done.code == 0
@@ -69,6 +69,10 @@ def test_node_py_without_its_packages_says_how_to_get_them(shell: Shell) -> None
         (["node", "--kill-grace"], "argument --kill-grace: expected one argument"),
         (["node", "--config", "gone.yaml"], "gone.yaml: No such file or directory"),
         (["top", "--interval", "often"], "--interval is 'often', which is not a number of seconds"),
+        (["graph"], "the following arguments are required: RUN (see pg-tasks graph --help)"),
+        (["graph", "seven"], "run is 'seven', which is not a whole number"),
+        (["graph", "-1"], "run is -1, allowed is 0 to 9223372036854775807"),
+        (["graph", "1", "--format", "png"], "argument --format: invalid choice: 'png'"),
         (["db", "restart"], "argument action: invalid choice: 'restart'"),
         (["psql", "--dsn", f"host=a password={SECRET}"], "--dsn carries a password"),
         (["node", "--dsn", f"postgresql://u:{SECRET}@h/d"], "--dsn carries a password"),

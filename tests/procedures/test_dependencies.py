@@ -434,3 +434,91 @@ def test_a_retry_waits_for_what_has_been_queued_again_meanwhile(sql: Sql, node: 
     assert (sql.look(second), node.claim()) == ("AB", [])
     node.report(first, attempt=2)
     assert node.claim() == [second]
+
+
+def fan_out(sql: Sql, first: int, count: int) -> None:
+    sql.run(
+        "WITH t AS (INSERT INTO long_task.task (command, state_id)"
+        " SELECT '{true}', 'AW' FROM generate_series(1, %s) RETURNING id)"
+        " INSERT INTO long_task.task_dependency (task_id, needs_task_id) SELECT id, %s FROM t",
+        count, first,
+    )  # fmt: skip
+
+
+def count_states(sql: Sql) -> dict[str, int]:
+    return dict(sql.rows("SELECT state_id, count(*) FROM long_task.task GROUP BY state_id"))
+
+
+def test_one_that_had_ended_may_be_deleted_before_all_have_been_let_go(
+    sql: Sql, node: Node
+) -> None:
+    first = sql.insert()
+    fan_out(sql, first, 1700)
+    end(sql, node, first, "success")
+    sql.run("DELETE FROM long_task.task WHERE id = %s", first)
+    for _ in range(5):
+        node.sync(free=0)
+    assert count_states(sql) == {"AW": 1700}
+
+
+def test_a_failed_chain_is_queued_again_by_one_statement(sql: Sql, node: Node) -> None:
+    ids = chain(sql, 3)
+    end(sql, node, ids[0], "failure")
+    assert [sql.look(task_id) for task_id in ids] == ["CF", "CC", "CC"]
+    sql.run("UPDATE long_task.task SET state_id = 'AW' WHERE state_id LIKE 'C%%'")
+    assert [sql.look(task_id) for task_id in ids] == ["AW", "AB", "AB"]
+
+
+def test_many_are_queued_again_after_what_they_need(sql: Sql, node: Node) -> None:
+    first = sql.insert()
+    fan_out(sql, first, 1700)
+    end(sql, node, first, "failure")
+    for _ in range(5):
+        node.sync(free=0)
+    assert count_states(sql) == {"CF": 1, "CC": 1700}
+    sql.change(first, state_id="AW")
+    sql.run("UPDATE long_task.task SET state_id = 'AW' WHERE state_id = 'CC'")
+    for _ in range(5):
+        node.sync(free=0)
+    assert count_states(sql) == {"AW": 1, "AB": 1700}
+
+
+def test_one_that_is_cancelled_at_once_again_is_looked_at_again(sql: Sql, node: Node) -> None:
+    needed, first, second = sql.insert(), sql.insert(), sql.insert()
+    link(sql, second, first, on="cancel", condition="$.x > 0")
+    node.claim(free=2)
+    sql.change(first, result={"x": 1}, state_id="AC")
+    node.report(first, exit_code=None, signal=15)
+    assert sql.look(second) == "AW"
+    sql.change(needed, state_id="AC")
+    node.report(needed, exit_code=None, signal=15)
+    link(sql, first, needed)
+    sql.change(first, state_id="AW")
+    assert sql.look(first, "state_id, result") == ("CC", None)
+    assert sql.look(second) == "CC"
+
+
+def test_a_result_that_is_written_later_counts(sql: Sql, node: Node) -> None:
+    first, second = sql.insert(), sql.insert(unmet="wait")
+    link(sql, second, first, condition="$.x > 0")
+    end(sql, node, first, "success")
+    assert sql.look(second) == "AB"
+    sql.change(first, result={"x": 1})
+    assert sql.look(second) == "AW"
+
+
+def test_a_running_task_that_is_deleted_is_over_when_its_process_is(sql: Sql, node: Node) -> None:
+    first, second = sql.insert(), sql.insert()
+    link(sql, second, first, on="end")
+    node.claim(1)
+    sql.run("DELETE FROM long_task.task WHERE id = %s", first)
+    assert sql.look(second) == "AB"
+    node.report(first, exit_code=None, signal=9)
+    assert sql.look(second) == "AW"
+
+
+def test_the_tables_may_be_emptied_together_or_one_after_the_other(sql: Sql) -> None:
+    for tables in ("long_task.task", "long_task.task, long_task.task_dependency"):
+        chain(sql, 3)
+        sql.run(f"TRUNCATE {tables}")
+        assert sql.value("SELECT count(*) FROM long_task.task_dependency") == 0

@@ -109,3 +109,96 @@ def test_those_who_write_new_tasks_do_not_wait_for_each_other(serving: Sql, pers
     for sql in (person, serving):
         first, second = sql.insert(), sql.insert()
         link(sql, second, first)
+
+
+def test_one_that_has_ended_may_be_deleted_while_its_dependency_is_held(
+    serving: Sql, person: Sql
+) -> None:
+    node = Node(serving)
+    first, second = serving.insert(), serving.insert()
+    link(serving, second, first)
+    node.claim(1)
+    person.run("UPDATE long_task.task_dependency SET name = 'x' WHERE task_id = %s", second)
+    node.report(first)
+    person.run("DELETE FROM long_task.task WHERE id = %s", first)
+    person.connection.commit()
+    node.sync(free=0)
+    assert serving.look(second) == "AW"
+
+
+def test_what_is_left_is_not_settled_by_a_task_that_is_being_queued_again(
+    database: Database, serving: Sql, person: Sql
+) -> None:
+    node = Node(serving)
+    other = Sql(database.connect(autocommit=False))
+    first, second = serving.insert(), serving.insert()
+    link(serving, second, first)
+    node.claim(1)
+    other.run("UPDATE long_task.task_dependency SET name = 'x' WHERE task_id = %s", second)
+    node.report(first)
+    other.connection.commit()
+    person.change(first, state_id="AW")
+    node.sync(free=0)
+    person.connection.commit()
+    for _ in range(3):
+        node.sync(free=0)
+    assert (serving.look(first), serving.look(second)) == ("AW", "AB")
+
+
+def test_a_held_dependency_lets_nothing_start_too_early(serving: Sql, person: Sql) -> None:
+    node = Node(serving)
+    first, second = serving.insert(), serving.insert()
+    link(serving, second, first)
+    node.claim(1)
+    node.report(first)
+    person.run("UPDATE long_task.task_dependency SET name = 'x' WHERE task_id = %s", second)
+    serving.change(first, state_id="AW")
+    assert node.claim(5) == [first]
+    person.connection.commit()
+    node.report(first, attempt=2)
+    assert node.claim(5) == [second]
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_dependencies_are_not_written_with_an_old_snapshot(
+    serving: Sql, person: Sql, level: str
+) -> None:
+    first, second = serving.insert(), serving.insert()
+    person.run(f"SET TRANSACTION ISOLATION LEVEL {level}")
+    refusal = person.refusal(
+        "INSERT INTO long_task.task_dependency (task_id, needs_task_id) VALUES (%s, %s)",
+        second, first,
+    )  # fmt: skip
+    assert (refusal.code, level.lower() in refusal.message) == ("LT004", True)
+
+
+def test_who_ends_a_task_with_an_old_snapshot_leaves_the_rest_to_a_node(
+    serving: Sql, person: Sql
+) -> None:
+    first, between, last = (serving.insert() for _ in range(3))
+    link(serving, between, first)
+    link(serving, last, between)
+    serving.run("DELETE FROM long_task.task_dependency WHERE task_id = %s", last)
+    person.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    person.rows("SELECT 1 FROM long_task.task")
+    link(serving, last, first)
+    person.change(first, state_id="AC")
+    person.connection.commit()
+    Node(serving).sync(free=0)
+    assert serving.look(last) == "CC"
+
+
+def test_who_queues_a_task_with_an_old_snapshot_does_not_leave_it_waiting(
+    serving: Sql, person: Sql
+) -> None:
+    first, second = serving.insert(), serving.insert(state_id="DR")
+    link(serving, second, first)
+    node = Node(serving)
+    node.claim(1)
+    person.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    person.rows("SELECT 1 FROM long_task.task")
+    node.report(first)
+    person.change(second, state_id="AW")
+    person.connection.commit()
+    node.sync(free=0)
+    assert serving.look(second) == "AW"

@@ -22,7 +22,8 @@ WRITABLE = {
 WRITTEN_BY_TASKS = {"progress", "result", "error"}
 CALLABLE = {
     READER: {
-        "clock", "schema_version", "why", "why_waiting", "why_blocked", "refuse", "schedule_preview",
+        "clock", "schema_version", "why", "why_waiting", "why_blocked", "refuse",
+        "schedule_preview",
         "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
         "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
         "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
