@@ -73,6 +73,7 @@ GRANT EXECUTE ON FUNCTION
   long_task.check_edge(text, jsonpath, text),
   long_task.workflow_recovery_point(bigint),
   long_task.workflow_graph(bigint, text),
+  long_task.quote_label(text, text),
   long_task.schedule_preview(text, text, timestamptz, integer),
   long_task.schedule_preview(bigint, integer, timestamptz),
   long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz),

@@ -7,6 +7,7 @@
 -- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
 -- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
 -- tasks would have a copy of ten thousand items.
+-- The settings keep the plans on the index of the run's tasks: statistics know nothing of a run that is being made.
 --
 -- p_patience  how long it may take to write the rows down before they are queued; null: as long as it takes. A node has to
 --             go on renewing its lease.
@@ -18,6 +19,11 @@ RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off -- for what a forbidden plan costs on PostgreSQL 15
 AS $$
 DECLARE
   v_most     CONSTANT bigint := 1000000;
@@ -77,31 +83,41 @@ BEGIN
   ) AS g
   ORDER BY k.level, s.name, i.place;
 
-  SELECT e.step, e.needs_step, count(*) AS links INTO v_bad
+  -- Below, OFFSET 0 keeps the order: from the edges to the tasks, each found by the index.
+  WITH size AS MATERIALIZED (
+    SELECT t.step, count(*) AS tasks
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+    GROUP BY t.step
+  )
+  SELECT e.step, e.needs_step, t.tasks * p.tasks AS links INTO v_bad
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
-  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step
+  JOIN size AS t ON t.step = e.step
+  JOIN size AS p ON p.step = e.needs_step
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version
     AND NOT e.each
-  GROUP BY e.step, e.needs_step
-  HAVING count(*) > v_most
+    AND t.tasks * p.tasks > v_most
   LIMIT 1;
   IF FOUND THEN
     PERFORM long_task.refuse('LT014', format('step %s would need %s through %s dependencies', v_bad.step, v_bad.needs_step, v_bad.links),
       'Set each, so that each item waits for the same item only, or put a step between them.');
   END IF;
-  SELECT t.step, t.item, e.needs_step INTO v_bad
+  SELECT e.step, t.item, e.needs_step INTO v_bad
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  CROSS JOIN LATERAL (
+    SELECT f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  LEFT JOIN LATERAL (
+    SELECT f.id
+    FROM long_task.task AS f
+    WHERE f.run_id = p_run_id AND f.step = e.needs_step AND f.item = t.item
+    OFFSET 0
+  ) AS p ON true
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version
     AND e.each
-    AND NOT EXISTS (
-      SELECT
-      FROM long_task.task AS p
-      WHERE p.run_id = p_run_id AND p.step = e.needs_step AND p.item = t.item
-    )
+    AND p.id IS NULL
   LIMIT 1;
   IF FOUND THEN
     PERFORM long_task.refuse('LT014', format('step %s needs each item of step %s, which has none for %s',
@@ -109,12 +125,32 @@ BEGIN
       'Fan both steps out over the same array, or do not set each.');
   END IF;
   INSERT INTO long_task.task_dependency (task_id, needs_task_id, "on", condition, enabled, pass, gather, run_id)
-  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL AND NOT e.each, p_run_id
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL, p_run_id
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
-  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
+  CROSS JOIN LATERAL (
+    SELECT f.id FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  CROSS JOIN LATERAL (
+    SELECT f.id, f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.needs_step OFFSET 0
+  ) AS p
   WHERE e.workflow = v_run.workflow
-    AND e.version = v_run.version;
+    AND e.version = v_run.version
+    AND NOT e.each
+  UNION ALL
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, false, p_run_id
+  FROM long_task.workflow_edge AS e
+  CROSS JOIN LATERAL (
+    SELECT f.id, f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  CROSS JOIN LATERAL (
+    SELECT f.id
+    FROM long_task.task AS f
+    WHERE f.run_id = p_run_id AND f.step = e.needs_step AND f.item = t.item
+    OFFSET 0
+  ) AS p
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND e.each;
   IF clock_timestamp() - v_begun > p_patience THEN
     PERFORM long_task.refuse('LT014', format('the %s tasks of a run of workflow %s are too many to be started by a node',
       (SELECT count(*) FROM long_task.task AS t WHERE t.run_id = p_run_id), v_run.workflow),

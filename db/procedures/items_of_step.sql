@@ -18,7 +18,9 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_found jsonb;
+  v_found   jsonb;
+  -- Whether the path selects items by itself, with [*] or a filter; what is quoted are names.
+  v_selects boolean := regexp_replace(p_fan_out::text, '"([^"\\]|\\.)*"', '', 'g') ~ '\[\*\]|\?';
 BEGIN
   IF p_fan_out IS NULL THEN
     RETURN NEXT;
@@ -26,9 +28,9 @@ BEGIN
   END IF;
   v_found := jsonb_path_query_array(p_params, p_fan_out);
   -- $.files is the array itself, $.files[*] are its items.
-  IF jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
+  IF NOT v_selects AND jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
     v_found := v_found -> 0;
-  ELSIF jsonb_array_length(v_found) = 0 AND p_fan_out::text !~ '\[\*\]|\?' THEN
+  ELSIF NOT v_selects AND jsonb_array_length(v_found) = 0 THEN
     PERFORM long_task.refuse('LT014', format('there is nothing at %s in the parameters of the run', p_fan_out),
       'Give start_workflow an array there; it may be empty.');
   END IF;

@@ -32,9 +32,9 @@ BEGIN
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,
-        replace(replace(n.label, '\', '\\'), '"', '\"'), n.color)
+        long_task.quote_label(n.label, p_format), n.color)
       ELSE format(E'  s%s["%s"]\n  style s%s fill:%s', n.first,
-        replace(replace(replace(n.label, '&', '&amp;'), '"', '&quot;'), '<', '&lt;'), n.first, n.color)
+        long_task.quote_label(n.label, p_format), n.first, n.color)
     END, E'\n' ORDER BY n.first)
   INTO v_nodes
   FROM (
@@ -62,9 +62,9 @@ BEGIN
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s -> s%s [label="%s"%s];', e.needed, e.first,
-        replace(replace(e.label, '\', '\\'), '"', '\"'), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
+        long_task.quote_label(e.label, p_format), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
       ELSE format('  s%s %s%s s%s', e.needed, CASE WHEN e.enabled THEN '-->' ELSE '-.->' END,
-        CASE WHEN e.label <> '' THEN format('|"%s"|', replace(replace(e.label, '&', '&amp;'), '"', '&quot;')) ELSE '' END, e.first)
+        CASE WHEN e.label <> '' THEN format('|"%s"|', long_task.quote_label(e.label, p_format)) ELSE '' END, e.first)
     END, E'\n' ORDER BY e.needed, e.first)
   INTO v_edges
   FROM (

@@ -243,6 +243,11 @@ COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interva
 CREATE FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_most     CONSTANT bigint := 1000000;
@@ -302,31 +307,41 @@ BEGIN
   ) AS g
   ORDER BY k.level, s.name, i.place;
 
-  SELECT e.step, e.needs_step, count(*) AS links INTO v_bad
+  -- Below, OFFSET 0 keeps the order: from the edges to the tasks, each found by the index.
+  WITH size AS MATERIALIZED (
+    SELECT t.step, count(*) AS tasks
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+    GROUP BY t.step
+  )
+  SELECT e.step, e.needs_step, t.tasks * p.tasks AS links INTO v_bad
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
-  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step
+  JOIN size AS t ON t.step = e.step
+  JOIN size AS p ON p.step = e.needs_step
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version
     AND NOT e.each
-  GROUP BY e.step, e.needs_step
-  HAVING count(*) > v_most
+    AND t.tasks * p.tasks > v_most
   LIMIT 1;
   IF FOUND THEN
     PERFORM long_task.refuse('LT014', format('step %s would need %s through %s dependencies', v_bad.step, v_bad.needs_step, v_bad.links),
       'Set each, so that each item waits for the same item only, or put a step between them.');
   END IF;
-  SELECT t.step, t.item, e.needs_step INTO v_bad
+  SELECT e.step, t.item, e.needs_step INTO v_bad
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
+  CROSS JOIN LATERAL (
+    SELECT f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  LEFT JOIN LATERAL (
+    SELECT f.id
+    FROM long_task.task AS f
+    WHERE f.run_id = p_run_id AND f.step = e.needs_step AND f.item = t.item
+    OFFSET 0
+  ) AS p ON true
   WHERE e.workflow = v_run.workflow
     AND e.version = v_run.version
     AND e.each
-    AND NOT EXISTS (
-      SELECT
-      FROM long_task.task AS p
-      WHERE p.run_id = p_run_id AND p.step = e.needs_step AND p.item = t.item
-    )
+    AND p.id IS NULL
   LIMIT 1;
   IF FOUND THEN
     PERFORM long_task.refuse('LT014', format('step %s needs each item of step %s, which has none for %s',
@@ -334,12 +349,32 @@ BEGIN
       'Fan both steps out over the same array, or do not set each.');
   END IF;
   INSERT INTO long_task.task_dependency (task_id, needs_task_id, "on", condition, enabled, pass, gather, run_id)
-  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL AND NOT e.each, p_run_id
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, p.item IS NOT NULL, p_run_id
   FROM long_task.workflow_edge AS e
-  JOIN long_task.task AS t ON t.run_id = p_run_id AND t.step = e.step
-  JOIN long_task.task AS p ON p.run_id = p_run_id AND p.step = e.needs_step AND (NOT e.each OR p.item = t.item)
+  CROSS JOIN LATERAL (
+    SELECT f.id FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  CROSS JOIN LATERAL (
+    SELECT f.id, f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.needs_step OFFSET 0
+  ) AS p
   WHERE e.workflow = v_run.workflow
-    AND e.version = v_run.version;
+    AND e.version = v_run.version
+    AND NOT e.each
+  UNION ALL
+  SELECT t.id, p.id, e."on", e.condition, e.enabled, e.pass, false, p_run_id
+  FROM long_task.workflow_edge AS e
+  CROSS JOIN LATERAL (
+    SELECT f.id, f.item FROM long_task.task AS f WHERE f.run_id = p_run_id AND f.step = e.step OFFSET 0
+  ) AS t
+  CROSS JOIN LATERAL (
+    SELECT f.id
+    FROM long_task.task AS f
+    WHERE f.run_id = p_run_id AND f.step = e.needs_step AND f.item = t.item
+    OFFSET 0
+  ) AS p
+  WHERE e.workflow = v_run.workflow
+    AND e.version = v_run.version
+    AND e.each;
   IF clock_timestamp() - v_begun > p_patience THEN
     PERFORM long_task.refuse('LT014', format('the %s tasks of a run of workflow %s are too many to be started by a node',
       (SELECT count(*) FROM long_task.task AS t WHERE t.run_id = p_run_id), v_run.workflow),
@@ -2079,7 +2114,9 @@ CREATE FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-  v_found jsonb;
+  v_found   jsonb;
+  -- Whether the path selects items by itself, with [*] or a filter; what is quoted are names.
+  v_selects boolean := regexp_replace(p_fan_out::text, '"([^"\\]|\\.)*"', '', 'g') ~ '\[\*\]|\?';
 BEGIN
   IF p_fan_out IS NULL THEN
     RETURN NEXT;
@@ -2087,9 +2124,9 @@ BEGIN
   END IF;
   v_found := jsonb_path_query_array(p_params, p_fan_out);
   -- $.files is the array itself, $.files[*] are its items.
-  IF jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
+  IF NOT v_selects AND jsonb_array_length(v_found) = 1 AND jsonb_typeof(v_found -> 0) = 'array' THEN
     v_found := v_found -> 0;
-  ELSIF jsonb_array_length(v_found) = 0 AND p_fan_out::text !~ '\[\*\]|\?' THEN
+  ELSIF NOT v_selects AND jsonb_array_length(v_found) = 0 THEN
     PERFORM long_task.refuse('LT014', format('there is nothing at %s in the parameters of the run', p_fan_out),
       'Give start_workflow an array there; it may be empty.');
   END IF;
@@ -3503,6 +3540,12 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) IS 'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
+
+CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE p_format WHEN 'dot'::text THEN replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '\'::text, '\\'::text), '"'::text, '\"'::text) ELSE replace(replace(replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '&'::text, '&amp;'::text), '"'::text, '&quot;'::text), '<'::text, '&lt;'::text), '>'::text, '&gt;'::text) END;
+
+COMMENT ON FUNCTION long_task.quote_label(p_text text, p_format text) IS 'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
 CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) RETURNS json
     LANGUAGE sql STABLE
@@ -5009,9 +5052,9 @@ BEGIN
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,
-        replace(replace(n.label, '\', '\\'), '"', '\"'), n.color)
+        long_task.quote_label(n.label, p_format), n.color)
       ELSE format(E'  s%s["%s"]\n  style s%s fill:%s', n.first,
-        replace(replace(replace(n.label, '&', '&amp;'), '"', '&quot;'), '<', '&lt;'), n.first, n.color)
+        long_task.quote_label(n.label, p_format), n.first, n.color)
     END, E'\n' ORDER BY n.first)
   INTO v_nodes
   FROM (
@@ -5039,9 +5082,9 @@ BEGIN
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s -> s%s [label="%s"%s];', e.needed, e.first,
-        replace(replace(e.label, '\', '\\'), '"', '\"'), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
+        long_task.quote_label(e.label, p_format), CASE WHEN e.enabled THEN '' ELSE ', style=dashed' END)
       ELSE format('  s%s %s%s s%s', e.needed, CASE WHEN e.enabled THEN '-->' ELSE '-.->' END,
-        CASE WHEN e.label <> '' THEN format('|"%s"|', replace(replace(e.label, '&', '&amp;'), '"', '&quot;')) ELSE '' END, e.first)
+        CASE WHEN e.label <> '' THEN format('|"%s"|', long_task.quote_label(e.label, p_format)) ELSE '' END, e.first)
     END, E'\n' ORDER BY e.needed, e.first)
   INTO v_edges
   FROM (
@@ -6651,6 +6694,10 @@ REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 

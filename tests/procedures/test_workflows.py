@@ -129,6 +129,7 @@ def test_a_step_is_fanned_out_over_an_array_and_joined(sql: Sql, node: Node) -> 
         ("$.files[*]", ["a", "b", "c"], 3),
         ("$.files", ["a"], 1),
         ("$.files", [], 0),
+        ("$.files[*]", [["a", "b"]], 1),
         ('$.files[*] ? (@.kind == "new")', [{"kind": "new"}, {"kind": "old"}], 1),
     ],
 )
@@ -470,7 +471,7 @@ def test_the_graph_of_a_run_in_two_languages(sql: Sql, node: Node) -> None:
     define(
         sql, "etl",
         {"get \"all\"": {"fan_out": "$.x"}, "load": {}, "tell": {}},
-        ("load", "get \"all\"", {"condition": "$.rows > 0"}), ("tell", "load", {"on": "failure"}),
+        ("load", "get \"all\"", {"condition": "$.rows < 5"}), ("tell", "load", {"on": "failure"}),
     )  # fmt: skip
     run_id = start(sql, "etl", x=[1, 2, 3])
     mermaid = sql.value("SELECT long_task.workflow_graph(%s)", run_id).splitlines()
@@ -480,7 +481,7 @@ def test_the_graph_of_a_run_in_two_languages(sql: Sql, node: Node) -> None:
     dot = sql.value("SELECT long_task.workflow_graph(%s, 'dot')", run_id)
     assert dot.startswith("digraph run {") and dot.endswith("}")
     assert 'label="get \\"all\\" x 3 AW 3"' in dot
-    assert 'label="($.\\"rows\\" > 0)"' in dot
+    assert 'label="($.\\"rows\\" < 5)"' in dot
     assert sql.refusal("SELECT long_task.workflow_graph(%s, 'svg')", run_id).code == "LT004"
     assert sql.refusal("SELECT long_task.workflow_graph(0)").code == "LT006"
 
@@ -510,3 +511,30 @@ def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
     assert "%PARAM:day%" in sql.value(
         "SELECT error FROM long_task.workflow_status WHERE run_id = %s", bad
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "edges"),
+    [
+        ({"a": {"fan_out": "$.x"}, "b": {}}, [("b", "a")]),
+        ({"a": {}, "b": {"fan_out": "$.x"}}, [("b", "a")]),
+        ({"a": {"fan_out": "$.x"}, "b": {"fan_out": "$.x"}}, [("b", "a", {"each": True})]),
+    ],
+)
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_run_is_made_in_a_time_that_grows_with_its_size(
+    sql: Sql, steps: dict[str, Step], edges: list[Any], analyzed: bool
+) -> None:
+    items = 600
+    define(sql, "wide", steps, *edges)
+    if analyzed:
+        start(sql, "wide", x=list(range(items)))
+        sql.run("ANALYZE long_task.task, long_task.task_dependency")
+    read = (
+        "SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0)"
+        " + pg_stat_get_xact_tuples_returned('long_task.task'::regclass)"
+        " FROM pg_index AS i WHERE i.indrelid = 'long_task.task'::regclass"
+    )
+    before = sql.value(read)
+    start(sql, "wide", x=list(range(items)))
+    assert sql.value(read) - before < 40 * items
