@@ -107,7 +107,7 @@ GRANT INSERT (task_id, needs_task_id, "on", condition, enabled, pass, name, gath
 GRANT INSERT, UPDATE, DELETE ON long_task.concurrency_limit, long_task.group_limit TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.workflow_step, long_task.workflow_edge TO long_task_user;
 GRANT INSERT (name, version, description, enabled, one_at_a_time, max_running),
-  UPDATE (name, description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
+  UPDATE (description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION

@@ -40,7 +40,7 @@ CREATE INDEX deleted_attempt_task
 CREATE TABLE long_task.unsettled_task (
   id      bigint  GENERATED ALWAYS AS IDENTITY,
   task_id bigint  NOT NULL,
-  held    boolean NOT NULL,
+  not_before timestamptz NOT NULL,
   refresh boolean NOT NULL,
   CONSTRAINT unsettled_task_pkey PRIMARY KEY (id)
 );
@@ -67,7 +67,7 @@ COMMENT ON TABLE long_task.unsettled_task IS
   'Tasks to be looked at once more, with those that wait for them. System.';
 COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
 COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
-COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+COMMENT ON COLUMN long_task.unsettled_task.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 COMMENT ON COLUMN long_task.unsettled_task.refresh IS 'Whether what is known of its needs may be out of date.';
 COMMENT ON COLUMN long_task.task.needs IS 'Whether all of what it needs must have come (null) or any one is enough: all, any.';
 COMMENT ON COLUMN long_task.task.unmet IS 'When what it needs can no longer come: cancel it (null), start it anyway, let it wait: cancel, start, wait.';

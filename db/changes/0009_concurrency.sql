@@ -21,7 +21,7 @@ CREATE TABLE long_task.group_limit (
 CREATE TABLE long_task.unsettled_key (
   id              bigint  GENERATED ALWAYS AS IDENTITY,
   concurrency_key text    NOT NULL,
-  held            boolean NOT NULL,
+  not_before timestamptz NOT NULL,
   CONSTRAINT unsettled_key_pkey PRIMARY KEY (id)
 );
 
@@ -53,7 +53,7 @@ COMMENT ON TABLE long_task.unsettled_key IS
   'Keys whose waiting tasks are to be looked at once more. System.';
 COMMENT ON COLUMN long_task.unsettled_key.id IS 'Order of arrival.';
 COMMENT ON COLUMN long_task.unsettled_key.concurrency_key IS 'The key.';
-COMMENT ON COLUMN long_task.unsettled_key.held IS 'Whether somebody held a row, or was looking at the key himself.';
+COMMENT ON COLUMN long_task.unsettled_key.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 COMMENT ON COLUMN long_task.task.concurrency_key IS 'At most so many tasks with this key run at once as concurrency_limit says, or one; null: no limit.';
 COMMENT ON COLUMN long_task.task.wants_key IS 'Whether it waits for others with its concurrency_key to end. System.';
 COMMENT ON COLUMN long_task.deleted_attempt.concurrency_key IS 'The key that it has until its process is gone.';

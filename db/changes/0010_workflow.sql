@@ -90,7 +90,7 @@ CREATE INDEX workflow_run_waiting
 CREATE TABLE long_task.unsettled_workflow (
   id       bigint  GENERATED ALWAYS AS IDENTITY,
   workflow text    NOT NULL,
-  held     boolean NOT NULL,
+  not_before timestamptz NOT NULL,
   CONSTRAINT unsettled_workflow_pkey PRIMARY KEY (id)
 );
 
@@ -167,7 +167,7 @@ COMMENT ON TABLE long_task.unsettled_workflow IS
   'Workflows of which a run may go on that waited for another. System.';
 COMMENT ON COLUMN long_task.unsettled_workflow.id IS 'Order of arrival.';
 COMMENT ON COLUMN long_task.unsettled_workflow.workflow IS 'The workflow.';
-COMMENT ON COLUMN long_task.unsettled_workflow.held IS 'Whether somebody is about to start a run himself.';
+COMMENT ON COLUMN long_task.unsettled_workflow.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 COMMENT ON COLUMN long_task.task.workflow IS 'What the starts of this template (shed_clone) start, instead of a copy of it.';
 COMMENT ON COLUMN long_task.task.run_id IS 'Run of a workflow that it is a part of. System.';
 COMMENT ON COLUMN long_task.task.step IS 'Its step in that workflow. System.';

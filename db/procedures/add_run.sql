@@ -24,14 +24,25 @@ DECLARE
   v_params   jsonb := COALESCE(p_params, '{}');
   v_run_id   bigint;
 BEGIN
-  SELECT w.* INTO v_workflow
-  FROM long_task.workflow AS w
-  WHERE w.name = p_workflow
-    AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
-  ORDER BY w.version DESC
-  LIMIT 1
-  FOR SHARE;
-  IF NOT FOUND THEN
+  IF p_scheduled_for IS NULL THEN
+    SELECT w.* INTO v_workflow
+    FROM long_task.workflow AS w
+    WHERE w.name = p_workflow
+      AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+    ORDER BY w.version DESC
+    LIMIT 1
+    FOR SHARE;
+  ELSE
+    -- A node waits for nobody who is writing the definition: the start is tried again a little later.
+    SELECT w.* INTO v_workflow
+    FROM long_task.workflow AS w
+    WHERE w.name = p_workflow
+      AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+    ORDER BY w.version DESC
+    LIMIT 1
+    FOR SHARE NOWAIT;
+  END IF;
+  IF v_workflow.name IS NULL THEN
     PERFORM long_task.refuse('LT006',
       format('there is no workflow %s to start', COALESCE(p_workflow || ' version ' || p_version, p_workflow, 'null')),
       'The table long_task.workflow has all of them; without a version the latest one that is enabled is started.');
@@ -48,7 +59,9 @@ BEGIN
   )
   RETURNING id INTO v_run_id;
   IF v_workflow.one_at_a_time THEN
-    PERFORM long_task.begin_next_run(v_workflow.name, v_patience);
+    -- Seen by nodes when this is committed: the run before it may have ended until then.
+    PERFORM long_task.leave_workflow(v_workflow.name, false);
+    PERFORM long_task.begin_next_run(v_workflow.name, v_patience, true);
   ELSE
     PERFORM long_task.begin_run(v_run_id, v_patience);
   END IF;

@@ -6,7 +6,8 @@
 --
 -- Steps get their ids in an order in which each comes after those it needs. A step that is fanned out is a task for each
 -- item, with the item in its params; it is given no arrays of the run's parameters, because each of ten thousand
--- tasks would have a copy of ten thousand items.
+-- tasks would have a copy of ten thousand items. No other step is given an array that one is fanned out over: it would
+-- soon be longer than what Linux takes.
 -- The settings keep the plans on the index of the run's tasks: statistics know nothing of a run that is being made.
 --
 -- p_patience  how long it may take to write the rows down before they are queued; null: as long as it takes. A node has to
@@ -30,19 +31,30 @@ DECLARE
   v_run      long_task.workflow_run;
   v_workflow long_task.workflow;
   v_key      text;
-  v_scalars  jsonb;
+  v_params   jsonb; -- of steps that are not fanned out
+  v_scalars  jsonb; -- of those that are
   v_bad      record;
   v_begun    timestamptz := clock_timestamp(); -- a duration, not a time
 BEGIN
   UPDATE long_task.workflow_run AS r
   SET started = long_task.clock()
   WHERE r.id = p_run_id
+    AND r.started IS NULL
+    AND r.cancelled IS NULL
   RETURNING r.* INTO v_run;
   SELECT w.* INTO v_workflow
   FROM long_task.workflow AS w
   WHERE w.name = v_run.workflow
     AND w.version = v_run.version;
   v_key := long_task.limit_workflow(v_workflow.name, v_workflow.version, v_workflow.max_running);
+  v_params := v_run.params - COALESCE((
+    SELECT array_agg(p.key)
+    FROM jsonb_each(v_run.params) AS p
+    JOIN long_task.workflow_step AS s ON s.workflow = v_run.workflow AND s.version = v_run.version
+    WHERE jsonb_typeof(p.value) = 'array'
+      AND s.fan_out IS NOT NULL
+      AND jsonb_path_query_array(v_run.params, s.fan_out) IN (p.value, jsonb_build_array(p.value))
+  ), ARRAY[]::text[]);
   v_scalars := COALESCE(
     (SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(v_run.params) AS p WHERE jsonb_typeof(p.value) <> 'array'), '{}'
   );
@@ -77,12 +89,16 @@ BEGIN
   CROSS JOIN LATERAL long_task.items_of_step(s.fan_out, v_run.params) AS i
   CROSS JOIN LATERAL (
     SELECT CASE
-      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_run.params
+      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_params
       ELSE COALESCE(s.params, '{}') || v_scalars || jsonb_build_object('item', i.value)
     END AS params
   ) AS g
   ORDER BY k.level, s.name, i.place;
 
+  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.run_id = p_run_id AND t.command[1] = '') THEN
+    PERFORM long_task.refuse('LT005', format('a command of workflow %s begins with an empty parameter', v_run.workflow),
+      'Give the parameter that names the program.');
+  END IF;
   -- Below, OFFSET 0 keeps the order: from the edges to the tasks, each found by the index.
   WITH size AS MATERIALIZED (
     SELECT t.step, count(*) AS tasks

@@ -22,20 +22,17 @@ BEGIN
   WHERE w.name = NEW.workflow
     AND w.version = NEW.version
   FOR UPDATE;
-  WITH RECURSIVE needed(step, path) AS (
-    SELECT NEW.needs_step, ARRAY[NEW.step, NEW.needs_step]
-    UNION ALL
-    SELECT e.needs_step, n.path || e.needs_step
+  WITH RECURSIVE needed(step) AS (
+    VALUES (NEW.needs_step)
+    UNION
+    SELECT e.needs_step
     FROM needed AS n
     JOIN long_task.workflow_edge AS e
       ON e.workflow = NEW.workflow AND e.version = NEW.version AND e.step = n.step
-    WHERE n.step <> NEW.step
-  ) CYCLE step SET again USING way
-  SELECT n.path INTO v_path
+  )
+  SELECT long_task.step_path(NEW.workflow, NEW.version, NEW.step, NEW.needs_step) INTO v_path
   FROM needed AS n
-  WHERE n.step = NEW.step
-  ORDER BY cardinality(n.path)
-  LIMIT 1;
+  WHERE n.step = NEW.step;
   IF FOUND THEN
     PERFORM long_task.refuse('LT012', format('step %s would wait for itself: %s', NEW.step, array_to_string(v_path, ' needs ')),
       'Leave out one of these edges.');

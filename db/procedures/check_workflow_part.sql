@@ -14,6 +14,10 @@ DECLARE
   v_workflow text;
   v_version  integer;
 BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.workflow, NEW.version) <> (OLD.workflow, OLD.version) THEN
+    PERFORM long_task.refuse('LT014', 'a step or an edge stays in its version of its workflow',
+      'Insert it into the other one, and delete it here.');
+  END IF;
   IF TG_OP = 'INSERT' AND NEW.version IS NULL THEN
     NEW.version := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.workflow);
   END IF;

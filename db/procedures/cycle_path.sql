@@ -15,6 +15,9 @@ RETURNS bigint[]
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
   v_seen bigint[] := ARRAY[p_needs_task_id];

@@ -22,6 +22,10 @@ AS $$
 DECLARE
   v_command text[] := p_command;
   v_pattern text := '%' || p_word || ':([^%]+)%';
+  v_limit   CONSTANT integer := 131072;
+  v_most    CONSTANT integer := 1000;
+  v_bytes   bigint := 0;
+  v_places  integer := 0;
   v_rest    text;
   v_filled  text;
   v_asked   text;
@@ -51,6 +55,12 @@ BEGIN
       v_asked := '%' || p_word || ':' || v_asked || '%';
       v_filled := v_filled || left(v_rest, strpos(v_rest, v_asked) - 1) || v_value;
       v_rest := substr(v_rest, strpos(v_rest, v_asked) + length(v_asked));
+      v_bytes := v_bytes + octet_length(v_value);
+      v_places := v_places + 1;
+      IF v_bytes > v_limit OR v_places > v_most THEN
+        PERFORM long_task.refuse('LT013', format('command asks for more than %s bytes or at more than %s places', v_limit, v_most),
+          'Pass it in params or on stdin.');
+      END IF;
     END LOOP;
     v_command[v_place] := v_filled || v_rest;
   END LOOP;

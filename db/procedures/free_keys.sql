@@ -6,7 +6,12 @@
 --
 -- The best ones of each group, and of each worker that has tasks of its own, come back, as many as there is room for:
 -- not every group has a node that could take the room, and whoever comes too late is put aside again.
-CREATE OR REPLACE FUNCTION long_task.free_keys(p_keys text[])
+--
+-- p_again  they were left before
+CREATE OR REPLACE FUNCTION long_task.free_keys(
+  p_keys  text[],
+  p_again boolean DEFAULT false
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -28,7 +33,7 @@ BEGIN
   FOREACH v_key IN ARRAY p_keys LOOP
     v_room := long_task.key_room(v_key);
     IF v_room IS NULL THEN
-      PERFORM long_task.leave_key(v_key, true);
+      PERFORM long_task.leave_key(v_key, true, p_again);
       CONTINUE;
     END IF;
     CONTINUE WHEN v_room <= 0;
@@ -94,7 +99,7 @@ BEGIN
       wants_key = false
     WHERE t.id = ANY (v_locked);
     IF cardinality(v_locked) < cardinality(v_ids) THEN
-      PERFORM long_task.leave_key(v_key, true);
+      PERFORM long_task.leave_key(v_key, true, p_again);
     ELSIF v_room > v_batch THEN
       PERFORM long_task.leave_key(v_key, false) WHERE cardinality(v_ids) >= v_batch;
     END IF;
@@ -102,5 +107,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.free_keys(text[]) IS
+COMMENT ON FUNCTION long_task.free_keys(text[], boolean) IS
   'Let tasks come back to the queue that waited for these keys, as far as there is room.';

@@ -1,6 +1,6 @@
 -- group_room: how many more tasks of a group may be started.
 --
--- Called by  claim_tasks
+-- Called by  pick_tasks
 -- Locks      the group (an advisory lock until the end of the transaction), if it has a limit and nobody else has it
 -- Raises     nothing
 --

@@ -3,7 +3,10 @@
 -- Called by  begin_next_run, resume_workflow
 -- Locks      nothing
 -- Raises     nothing
-CREATE OR REPLACE FUNCTION long_task.has_active_run(p_workflow text)
+CREATE OR REPLACE FUNCTION long_task.has_active_run(
+  p_workflow text,
+  p_but      bigint
+)
 RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
@@ -17,9 +20,10 @@ BEGIN
     WHERE t.run_id IS NOT NULL
       AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
       AND r.workflow = p_workflow
+      AND r.id IS DISTINCT FROM p_but
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.has_active_run(text) IS
-  'Whether a run of a workflow has an active task.';
+COMMENT ON FUNCTION long_task.has_active_run(text, bigint) IS
+  'Whether a run of a workflow, but for one, has an active task.';

@@ -1,6 +1,6 @@
 -- key_room: how many more tasks with a key may be started.
 --
--- Called by  claim_tasks and free_keys, which hold no key for longer than their transaction
+-- Called by  pick_tasks and free_keys, which hold no key for longer than their transaction
 -- Locks      the key (an advisory lock until the end of the transaction), if nobody else has it
 -- Raises     nothing
 --

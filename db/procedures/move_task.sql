@@ -105,11 +105,12 @@ BEGIN
   ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
     NEW.state_id := 'AB'; -- settle_entering_task looks, when what it needs has been written too
   END IF;
-  -- Another key or another place in the queue: the next claim looks whether there is room.
+  -- Another key, time or place in the queue: the next claim looks whether there is room.
   IF OLD.wants_key AND NEW.state_id = 'AB' AND (
     NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.start_after IS DISTINCT FROM OLD.start_after
   ) THEN
     NEW.state_id := 'AW';
   END IF;

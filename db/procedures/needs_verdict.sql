@@ -1,6 +1,6 @@
 -- needs_verdict: whether a task may start, as far as the tasks go that it needs.
 --
--- Called by  settle_tasks, settle_entering_task
+-- Called by  settle_tasks, settle_entering_task, pick_tasks
 -- Locks      nothing
 -- Raises     nothing
 --

@@ -23,6 +23,8 @@ BEGIN
     PERFORM long_task.refuse('LT006', format('there is no workflow %s', COALESCE(p_workflow, 'null')),
       'The table long_task.workflow has all of them.');
   END IF;
+  -- After the lock: somebody else may have made one meanwhile.
+  v_old := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = p_workflow);
   INSERT INTO long_task.workflow (name, version, description, one_at_a_time, max_running)
   SELECT w.name, w.version + 1, w.description, w.one_at_a_time, w.max_running
   FROM long_task.workflow AS w

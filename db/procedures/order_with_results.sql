@@ -33,7 +33,7 @@ BEGIN
   END IF;
   -- An inner block, because it costs something to enter one.
   BEGIN
-    v_bytes := long_task.passed_bytes(p_task.id);
+    v_bytes := long_task.passed_bytes(p_task.id, array_to_string(p_task.command, ' '));
     IF v_bytes > v_stdin_limit THEN
       v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
       RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
@@ -46,7 +46,7 @@ BEGIN
       ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
       string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
     INTO v_results, v_params, v_env, v_stdin
-    FROM long_task.results_of_needs(p_task.id) AS r;
+    FROM long_task.results_of_needs(p_task.id, array_to_string(p_task.command, ' ')) AS r;
 
     v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
     IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN

@@ -1,9 +1,12 @@
 -- passed_bytes: how much a task is given by those it needs.
 --
--- Called by  claim_tasks and order_with_results, which bound it
+-- Called by  pick_tasks and order_with_results, which bound it
 -- Locks      nothing
 -- Raises     nothing
-CREATE OR REPLACE FUNCTION long_task.passed_bytes(p_task_id bigint)
+CREATE OR REPLACE FUNCTION long_task.passed_bytes(
+  p_task_id bigint,
+  p_command text
+)
 RETURNS bigint
 LANGUAGE plpgsql
 STABLE
@@ -17,10 +20,10 @@ BEGIN
     JOIN long_task.task AS p ON p.id = d.needs_task_id
     WHERE d.task_id = p_task_id
       AND d.enabled
-      AND d.pass IS NOT NULL
+      AND (d.pass IS NOT NULL OR strpos(p_command, '%RESULT:' || COALESCE(d.name, p.name, p.id::text)) > 0)
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.passed_bytes(bigint) IS
+COMMENT ON FUNCTION long_task.passed_bytes(bigint, text) IS
   'Bytes of the results that are passed to a task by those it needs.';

@@ -26,8 +26,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_enough      CONSTANT integer := 16777216;
-  v_rounds      CONSTANT integer := 10;
-  v_many        CONSTANT integer := 200;
+  v_enough_time CONSTANT interval := interval '0.3 seconds';
+  v_many        CONSTANT integer := 500;
+  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
   v_fetch       integer := p_limit;
   v_length      integer := 0;
   v_room        integer := p_limit;
@@ -37,19 +38,21 @@ DECLARE
   v_key_room    integer;
   v_task        record;
   v_seen        bigint[] := ARRAY[]::bigint[];
+  v_before      integer;
   v_aside       bigint[];
   v_ids         bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
   END IF;
-  FOR v_round IN 1 .. v_rounds LOOP
+  LOOP
     v_aside := ARRAY[]::bigint[];
+    v_before := cardinality(v_seen);
     FOR v_task IN
       WITH of_group AS (
         SELECT
           t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs
+          t.has_needs, t.needs, t.unmet
         FROM long_task.task AS t
         WHERE t.state_id = 'AW'
           AND t.running_on IS NULL
@@ -63,7 +66,7 @@ BEGIN
       of_worker AS (
         SELECT
           t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs
+          t.has_needs, t.needs, t.unmet
         FROM long_task.task AS t
         WHERE t.state_id = 'AW'
           AND t.running_on IS NULL
@@ -92,6 +95,8 @@ BEGIN
         v_group_room := (v_other_rooms ->> v_task.group_id::text)::integer;
       END IF;
       CONTINUE WHEN (v_group_room > 0) IS NOT TRUE;
+      -- What it needs may have been queued again by somebody while another held its row.
+      CONTINUE WHEN v_task.has_needs AND long_task.needs_verdict(v_task.id, v_task.needs, v_task.unmet) <> 'start';
       IF v_task.concurrency_key IS NOT NULL THEN
         IF NOT v_key_rooms ? v_task.concurrency_key THEN
           v_key_rooms := v_key_rooms
@@ -117,7 +122,7 @@ BEGIN
         + COALESCE(octet_length(v_task.env::text), 0)
         + COALESCE(octet_length(v_task.stdin), 0);
       IF v_task.has_needs THEN
-        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id, array_to_string(v_task.command, ' ')), v_enough);
       END IF;
     END LOOP;
     IF cardinality(v_aside) > 0 THEN
@@ -131,7 +136,9 @@ BEGIN
     END IF;
     EXIT WHEN cardinality(v_seen) = cardinality(v_ids) -- nobody was passed over
       OR cardinality(v_ids) = p_limit
-      OR v_length >= v_enough;
+      OR v_length >= v_enough
+      OR cardinality(v_seen) = v_before -- nobody is left
+      OR clock_timestamp() > v_begun + v_enough_time;
     v_fetch := v_many;
   END LOOP;
   RETURN v_ids;

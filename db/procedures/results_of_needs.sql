@@ -4,9 +4,14 @@
 -- Locks      nothing
 -- Raises     nothing
 --
+-- p_command  names that it asks for are looked for in it
+--
 -- A task that has left no result passes the end of its output. Several under one name are an array, in the order of
 -- the tasks' ids; so is one alone that is to be gathered.
-CREATE OR REPLACE FUNCTION long_task.results_of_needs(p_task_id bigint)
+CREATE OR REPLACE FUNCTION long_task.results_of_needs(
+  p_task_id bigint,
+  p_command text
+)
 RETURNS TABLE (
   name  text,
   pass  text,
@@ -39,11 +44,12 @@ BEGIN
     JOIN long_task.task AS p ON p.id = d.needs_task_id
     WHERE d.task_id = p_task_id
       AND d.enabled
+      AND (d.pass IS NOT NULL OR strpos(p_command, '%RESULT:' || COALESCE(d.name, p.name, p.id::text)) > 0)
   ) AS n
   GROUP BY n.name
   ORDER BY n.name;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.results_of_needs(bigint) IS
+COMMENT ON FUNCTION long_task.results_of_needs(bigint, text) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';

@@ -1,7 +1,7 @@
 -- resume_workflow: run steps of a run again.
 --
 -- Called by  people
--- Locks      as lock_run
+-- Locks      as lock_run; workflow_lock, if its runs come one at a time
 -- Raises     LT003 they cannot start now, LT006 no such run or step, LT014 bad mode
 --
 -- p_mode  failed  what failed or was cancelled by a person, and all that hangs on it; what was good stays
@@ -31,6 +31,8 @@ DECLARE
   v_ids     bigint[];
   v_blocked bigint;
   v_queued  integer;
+  v_other   boolean := false;
+  v_open    bigint[];
 BEGIN
   IF p_mode NOT IN ('failed', 'all', 'from', 'only') OR p_mode IS NULL OR (p_mode IN ('from', 'only')) <> (p_step IS NOT NULL) THEN
     PERFORM long_task.refuse('LT014', format('mode %s %s is not known',
@@ -39,18 +41,14 @@ BEGIN
   END IF;
   IF v_run.started IS NULL THEN
     PERFORM long_task.refuse('LT003', format('run %s has not begun', p_run_id),
-      'It waits for the run before it, or was cancelled before that ended.');
+      COALESCE('Start another one: ' || v_run.error, 'It waits for the run before it, or was cancelled before that ended.'));
   END IF;
-  IF (
-    SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version
-  ) AND EXISTS (
-    SELECT
-    FROM long_task.workflow_run AS r
-    JOIN long_task.task AS t ON t.run_id = r.id
-    WHERE r.workflow = v_run.workflow
-      AND r.id <> p_run_id
-      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
-  ) THEN
+  IF (SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version) THEN
+    -- Until the end of the transaction no other run begins.
+    PERFORM pg_advisory_xact_lock(long_task.workflow_lock(v_run.workflow));
+    v_other := long_task.has_active_run(v_run.workflow, p_run_id);
+  END IF;
+  IF v_other THEN
     PERFORM long_task.refuse('LT003', format('another run of workflow %s is active', v_run.workflow),
       'Its runs come one at a time: wait for its end, or cancel it.');
   END IF;
@@ -77,7 +75,7 @@ BEGIN
         UNION
         SELECT d.task_id
         FROM hanging AS h
-        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id
+        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id AND d.enabled
         JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id
       )
       SELECT h.id FROM hanging AS h
@@ -85,18 +83,27 @@ BEGIN
   END IF;
 
   -- Known before any of them is looked at: those that are queued again are not over.
-  UPDATE long_task.task_dependency AS d
-  SET met = NULL
-  FROM unnest(v_ids) AS i(id)
-  JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
-  WHERE d.needs_task_id = t.id
-    AND d.met IS NOT NULL;
+  WITH written AS (
+    UPDATE long_task.task_dependency AS d
+    SET met = NULL
+    FROM unnest(v_ids) AS i(id)
+    JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
+    WHERE d.needs_task_id = t.id
+      AND d.met IS NOT NULL
+    RETURNING d.task_id
+  )
+  SELECT array_agg(w.task_id) INTO v_open
+  FROM written AS w
+  JOIN long_task.task AS t ON t.id = w.task_id AND t.state_id IN ('AW', 'AD');
   UPDATE long_task.task AS t
   SET state_id = 'AW'
   FROM unnest(v_ids) AS i(id)
   WHERE t.id = i.id
     AND t.state_id IN ('CS', 'CF', 'CC');
   GET DIAGNOSTICS v_queued = ROW_COUNT;
+  IF v_open IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_open); -- what was let go and is not started yet waits again
+  END IF;
   SELECT t.id INTO v_blocked
   FROM long_task.task AS t
   WHERE t.id = ANY (v_begin)

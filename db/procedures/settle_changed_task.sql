@@ -40,6 +40,12 @@ BEGIN
         WHEN object_in_use THEN
           NULL; -- the same statement truncates them too
       END;
+      PERFORM long_task.leave_workflow(w.workflow, false)
+      FROM (
+        SELECT DISTINCT r.workflow
+        FROM long_task.workflow_run AS r
+        WHERE r.started IS NULL AND r.cancelled IS NULL
+      ) AS w;
   END CASE;
   RETURN NULL;
 END

@@ -12,8 +12,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_pause CONSTANT double precision := 0.1;
-  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
+  v_now timestamptz := long_task.clock();
   v_keys  text[];
 BEGIN
   WITH taken AS (
@@ -21,6 +20,7 @@ BEGIN
     USING (
       SELECT f.id
       FROM long_task.unsettled_key AS f
+      WHERE f.not_before <= v_now
       ORDER BY f.id
       LIMIT p_limit
       FOR UPDATE SKIP LOCKED
@@ -31,14 +31,9 @@ BEGIN
   SELECT array_agg(DISTINCT t.concurrency_key) INTO v_keys
   FROM taken AS t;
   IF v_keys IS NOT NULL THEN
-    PERFORM long_task.free_keys(v_keys);
+    PERFORM long_task.free_keys(v_keys, true);
   END IF;
-  -- What is there since before can be taken at once; what has just been left again is held by somebody.
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_key AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_key AS u);
 END
 $$;
 

@@ -12,8 +12,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_pause   CONSTANT double precision := 0.2;
-  v_last    bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_now timestamptz := long_task.clock();
   v_ids     bigint[];
   v_refresh bigint[];
 BEGIN
@@ -22,6 +21,7 @@ BEGIN
     USING (
       SELECT f.id
       FROM long_task.unsettled_task AS f
+      WHERE f.not_before <= v_now
       ORDER BY f.id
       LIMIT p_limit
       FOR UPDATE SKIP LOCKED
@@ -36,14 +36,9 @@ BEGIN
     PERFORM long_task.refresh_needs(v_refresh);
   END IF;
   IF v_ids IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_ids);
+    PERFORM long_task.settle_tasks(v_ids, true);
   END IF;
-  -- What is there since before can be taken at once; what has just been left again is held by somebody.
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_task AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_task AS u);
 END
 $$;
 

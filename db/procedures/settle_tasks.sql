@@ -14,8 +14,12 @@
 -- started yet waits again if what it needs is queued again. What is cancelled because its needs cannot be met
 -- any more is an end itself: hence the rounds.
 --
--- p_ids  tasks whose state has changed, or of whose dependencies one has
-CREATE OR REPLACE FUNCTION long_task.settle_tasks(p_ids bigint[])
+-- p_ids    tasks whose state has changed, or of whose dependencies one has
+-- p_again  they were left before
+CREATE OR REPLACE FUNCTION long_task.settle_tasks(
+  p_ids   bigint[],
+  p_again boolean DEFAULT false
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -95,10 +99,10 @@ BEGIN
       SELECT count(*) FROM long_task.task AS p WHERE p.id = ANY (v_ids) AND p.has_dependents
     );
     IF v_held OR v_written < v_changed THEN
-      PERFORM long_task.leave_unsettled(v_ids, v_held);
+      PERFORM long_task.leave_unsettled(v_ids, v_held, false, p_again AND v_held);
     END IF;
     IF v_held AND v_open IS NOT NULL THEN
-      PERFORM long_task.leave_unsettled(v_open, true, true);
+      PERFORM long_task.leave_unsettled(v_open, true, true, p_again);
     END IF;
 
     -- Those too that are open again, and whose dependency somebody holds: they must not start meanwhile.
@@ -123,7 +127,7 @@ BEGIN
         SELECT w.id FROM unnest(v_waiting) AS w(id)
         EXCEPT
         SELECT l.id FROM unnest(v_locked) AS l(id)
-      ), true);
+      ), true, false, p_again);
     END IF;
     EXIT WHEN v_locked IS NULL;
     WITH moved AS (
@@ -161,5 +165,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.settle_tasks(bigint[]) IS
+COMMENT ON FUNCTION long_task.settle_tasks(bigint[], boolean) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';

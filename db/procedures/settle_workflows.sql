@@ -3,7 +3,7 @@
 -- Called by  sync, if there is something, before it takes reports in: the ends of two last tasks of a run, reported at the same moment by two
 --            nodes, do not see each other, but whoever comes after both sees both.
 -- Locks      rows of unsettled_workflow FOR UPDATE SKIP LOCKED, then as begin_next_run
--- Raises     nothing: a run that cannot be begun is cancelled
+-- Raises     nothing: a run that cannot be begun fails, and after an error that is not its own it is tried again
 --
 -- Returns the seconds until there is something to see to again; null: nothing is left.
 CREATE OR REPLACE FUNCTION long_task.settle_workflows()
@@ -13,9 +13,12 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_pause    CONSTANT double precision := 0.2;
-  v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
+  v_patience CONSTANT interval := interval '2 seconds';
+  -- Errors that are the run's own: data, constraints, exceptions that were raised, names, those of this schema.
+  v_own      CONSTANT text[] := ARRAY['22', '23', 'P0', '42', 'LT'];
+  v_now      timestamptz := long_task.clock();
   v_workflow text;
+  v_error    text;
 BEGIN
   FOR v_workflow IN
     WITH taken AS (
@@ -23,7 +26,7 @@ BEGIN
       USING (
         SELECT f.id
         FROM long_task.unsettled_workflow AS f
-        WHERE f.id <= v_last
+        WHERE f.not_before <= v_now
         ORDER BY f.id
         LIMIT 100
         FOR UPDATE SKIP LOCKED
@@ -36,27 +39,31 @@ BEGIN
     ORDER BY t.workflow
   LOOP
     BEGIN
-      PERFORM long_task.begin_next_run(v_workflow, interval '2 seconds');
+      PERFORM long_task.begin_next_run(v_workflow, v_patience, true);
     EXCEPTION
-      WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
-        -- It was accepted while another one ran, and nobody is there any more to be told.
-        UPDATE long_task.workflow_run AS r
-        SET
-          cancelled = long_task.clock(),
-          error = SQLERRM
-        WHERE r.id = (
-          SELECT min(w.id)
-          FROM long_task.workflow_run AS w
-          WHERE w.workflow = v_workflow AND w.started IS NULL AND w.cancelled IS NULL
-        );
-        PERFORM long_task.leave_workflow(v_workflow, false);
+      WHEN OTHERS THEN
+        v_error := SQLERRM;
+        IF left(SQLSTATE, 2) = ANY (v_own) THEN
+          -- It was accepted while another one ran, and nobody is there any more to be told.
+          UPDATE long_task.workflow_run AS r
+          SET
+            cancelled = v_now,
+            error = v_error
+          WHERE r.id = (
+            SELECT w.id
+            FROM long_task.workflow_run AS w
+            WHERE w.id = (
+              SELECT min(o.id)
+              FROM long_task.workflow_run AS o
+              WHERE o.workflow = v_workflow AND o.started IS NULL AND o.cancelled IS NULL
+            )
+            FOR UPDATE SKIP LOCKED
+          );
+        END IF;
+        PERFORM long_task.leave_workflow(v_workflow, true, true);
     END;
   END LOOP;
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_workflow AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_workflow AS u);
 END
 $$;
 

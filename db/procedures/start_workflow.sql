@@ -1,7 +1,7 @@
 -- start_workflow: start a run of a workflow.
 --
--- Called by  people, insert_clones for schedules
--- Locks      the row of the version FOR UPDATE until the run is written; then as begin_run
+-- Called by  people
+-- Locks      as add_run
 -- Raises     LT004 bad value, LT006 no such workflow, LT012 bad dependency, LT013 there is no such value, LT014 bad workflow
 --
 -- p_version  null: the latest that is enabled

@@ -79,7 +79,7 @@ BEGIN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   -- It begins in the next call, which sees what others report at this moment.
-  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE NOT u.held) THEN
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE u.not_before <= long_task.clock()) THEN
     v_wake_in := 0;
   END IF;
   IF p_known IS NOT NULL THEN

@@ -1,6 +1,6 @@
 -- why_unmet: say why the dependencies of a task can no longer be met.
 --
--- Called by  move_task
+-- Called by  move_task, why_blocked, resume_workflow, workflow_recovery_point
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.why_unmet(p_task_id bigint)

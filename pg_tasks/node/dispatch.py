@@ -3,7 +3,7 @@
 from pg_tasks.messages import Fence, KillAll, Request
 from pg_tasks.node.calls import Attend, Order, Synced
 from pg_tasks.node.lease import Lease
-from pg_tasks.node.orders import attend_request, start_request
+from pg_tasks.node.orders import attend_request, start_request, unusable
 from pg_tasks.node.roster import Key, Roster, without_process
 
 
@@ -50,7 +50,7 @@ class Dispatch:
 
     def _start(self, order: Order, now: float) -> None:
         key = Key(order.task_id, order.attempt)
-        refused = self._refusing or order.error
+        refused = self._refusing or order.error or unusable(order)
         if refused is not None:
             self._roster.report_unstarted(without_process(key, refused, now))
             return

@@ -6,6 +6,13 @@ from pg_tasks.node.calls import Attend, Order
 CANCELLED = "cancelled"
 
 
+def unusable(order: Order) -> str | None:
+    """Why the command cannot be started; None: it can. Triggers refuse what cannot."""
+    if order.command and order.command[0] and all(isinstance(item, str) for item in order.command):
+        return None
+    return f"command {order.command} cannot be run"
+
+
 def start_request(order: Order, worker_id: int, kill_grace: float) -> Start:
     """How to start what was claimed; ``kill_grace`` is for tasks that do not set their own."""
     env = dict(order.env or {})

@@ -49,14 +49,25 @@ DECLARE
   v_params   jsonb := COALESCE(p_params, '{}');
   v_run_id   bigint;
 BEGIN
-  SELECT w.* INTO v_workflow
-  FROM long_task.workflow AS w
-  WHERE w.name = p_workflow
-    AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
-  ORDER BY w.version DESC
-  LIMIT 1
-  FOR SHARE;
-  IF NOT FOUND THEN
+  IF p_scheduled_for IS NULL THEN
+    SELECT w.* INTO v_workflow
+    FROM long_task.workflow AS w
+    WHERE w.name = p_workflow
+      AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+    ORDER BY w.version DESC
+    LIMIT 1
+    FOR SHARE;
+  ELSE
+    -- A node waits for nobody who is writing the definition: the start is tried again a little later.
+    SELECT w.* INTO v_workflow
+    FROM long_task.workflow AS w
+    WHERE w.name = p_workflow
+      AND CASE WHEN p_version IS NULL THEN w.enabled ELSE w.version = p_version END
+    ORDER BY w.version DESC
+    LIMIT 1
+    FOR SHARE NOWAIT;
+  END IF;
+  IF v_workflow.name IS NULL THEN
     PERFORM long_task.refuse('LT006',
       format('there is no workflow %s to start', COALESCE(p_workflow || ' version ' || p_version, p_workflow, 'null')),
       'The table long_task.workflow has all of them; without a version the latest one that is enabled is started.');
@@ -73,7 +84,9 @@ BEGIN
   )
   RETURNING id INTO v_run_id;
   IF v_workflow.one_at_a_time THEN
-    PERFORM long_task.begin_next_run(v_workflow.name, v_patience);
+    -- Seen by nodes when this is committed: the run before it may have ended until then.
+    PERFORM long_task.leave_workflow(v_workflow.name, false);
+    PERFORM long_task.begin_next_run(v_workflow.name, v_patience, true);
   ELSE
     PERFORM long_task.begin_run(v_run_id, v_patience);
   END IF;
@@ -213,32 +226,43 @@ $$;
 
 COMMENT ON FUNCTION long_task.attend_attempts(p_worker_id integer) IS 'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-CREATE FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) RETURNS void
+CREATE FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval, p_again boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_run_id bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(hashtextextended('long_task.workflow ' || p_workflow, 0)) THEN
-    PERFORM long_task.leave_workflow(p_workflow, true);
+  IF NOT pg_try_advisory_xact_lock(long_task.workflow_lock(p_workflow)) THEN
+    PERFORM long_task.leave_workflow(p_workflow, true, p_again);
     RETURN;
   END IF;
-  SELECT r.id INTO v_run_id
+  SELECT min(r.id) INTO v_run_id
   FROM long_task.workflow_run AS r
   WHERE r.workflow = p_workflow
     AND r.started IS NULL
+    AND r.cancelled IS NULL;
+  IF v_run_id IS NULL OR long_task.has_active_run(p_workflow, NULL) THEN
+    RETURN;
+  END IF;
+  PERFORM
+  FROM long_task.workflow_run AS r
+  WHERE r.id = v_run_id
+    AND r.started IS NULL
     AND r.cancelled IS NULL
-    AND NOT long_task.has_active_run(p_workflow)
-  ORDER BY r.id
-  LIMIT 1;
-  IF FOUND THEN
-    PERFORM long_task.begin_run(v_run_id, p_patience);
+  FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    PERFORM long_task.leave_workflow(p_workflow, true, p_again);
+    RETURN;
+  END IF;
+  PERFORM long_task.begin_run(v_run_id, p_patience);
+  IF NOT long_task.has_active_run(p_workflow, NULL) THEN
+    PERFORM long_task.leave_workflow(p_workflow, false); -- it had no tasks
   END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) IS 'Begin the oldest waiting run of a workflow, if none is active.';
+COMMENT ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval, p_again boolean) IS 'Begin the oldest waiting run of a workflow, if none is active.';
 
 CREATE FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) RETURNS void
     LANGUAGE plpgsql
@@ -254,19 +278,30 @@ DECLARE
   v_run      long_task.workflow_run;
   v_workflow long_task.workflow;
   v_key      text;
-  v_scalars  jsonb;
+  v_params   jsonb; -- of steps that are not fanned out
+  v_scalars  jsonb; -- of those that are
   v_bad      record;
   v_begun    timestamptz := clock_timestamp(); -- a duration, not a time
 BEGIN
   UPDATE long_task.workflow_run AS r
   SET started = long_task.clock()
   WHERE r.id = p_run_id
+    AND r.started IS NULL
+    AND r.cancelled IS NULL
   RETURNING r.* INTO v_run;
   SELECT w.* INTO v_workflow
   FROM long_task.workflow AS w
   WHERE w.name = v_run.workflow
     AND w.version = v_run.version;
   v_key := long_task.limit_workflow(v_workflow.name, v_workflow.version, v_workflow.max_running);
+  v_params := v_run.params - COALESCE((
+    SELECT array_agg(p.key)
+    FROM jsonb_each(v_run.params) AS p
+    JOIN long_task.workflow_step AS s ON s.workflow = v_run.workflow AND s.version = v_run.version
+    WHERE jsonb_typeof(p.value) = 'array'
+      AND s.fan_out IS NOT NULL
+      AND jsonb_path_query_array(v_run.params, s.fan_out) IN (p.value, jsonb_build_array(p.value))
+  ), ARRAY[]::text[]);
   v_scalars := COALESCE(
     (SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(v_run.params) AS p WHERE jsonb_typeof(p.value) <> 'array'), '{}'
   );
@@ -301,12 +336,16 @@ BEGIN
   CROSS JOIN LATERAL long_task.items_of_step(s.fan_out, v_run.params) AS i
   CROSS JOIN LATERAL (
     SELECT CASE
-      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_run.params
+      WHEN i.place IS NULL THEN COALESCE(s.params, '{}') || v_params
       ELSE COALESCE(s.params, '{}') || v_scalars || jsonb_build_object('item', i.value)
     END AS params
   ) AS g
   ORDER BY k.level, s.name, i.place;
 
+  IF EXISTS (SELECT FROM long_task.task AS t WHERE t.run_id = p_run_id AND t.command[1] = '') THEN
+    PERFORM long_task.refuse('LT005', format('a command of workflow %s begins with an empty parameter', v_run.workflow),
+      'Give the parameter that names the program.');
+  END IF;
   -- Below, OFFSET 0 keeps the order: from the edges to the tasks, each found by the index.
   WITH size AS MATERIALIZED (
     SELECT t.step, count(*) AS tasks
@@ -906,20 +945,17 @@ BEGIN
   WHERE w.name = NEW.workflow
     AND w.version = NEW.version
   FOR UPDATE;
-  WITH RECURSIVE needed(step, path) AS (
-    SELECT NEW.needs_step, ARRAY[NEW.step, NEW.needs_step]
-    UNION ALL
-    SELECT e.needs_step, n.path || e.needs_step
+  WITH RECURSIVE needed(step) AS (
+    VALUES (NEW.needs_step)
+    UNION
+    SELECT e.needs_step
     FROM needed AS n
     JOIN long_task.workflow_edge AS e
       ON e.workflow = NEW.workflow AND e.version = NEW.version AND e.step = n.step
-    WHERE n.step <> NEW.step
-  ) CYCLE step SET again USING way
-  SELECT n.path INTO v_path
+  )
+  SELECT long_task.step_path(NEW.workflow, NEW.version, NEW.step, NEW.needs_step) INTO v_path
   FROM needed AS n
-  WHERE n.step = NEW.step
-  ORDER BY cardinality(n.path)
-  LIMIT 1;
+  WHERE n.step = NEW.step;
   IF FOUND THEN
     PERFORM long_task.refuse('LT012', format('step %s would wait for itself: %s', NEW.step, array_to_string(v_path, ' needs ')),
       'Leave out one of these edges.');
@@ -938,6 +974,10 @@ DECLARE
   v_workflow text;
   v_version  integer;
 BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.workflow, NEW.version) <> (OLD.workflow, OLD.version) THEN
+    PERFORM long_task.refuse('LT014', 'a step or an edge stays in its version of its workflow',
+      'Insert it into the other one, and delete it here.');
+  END IF;
   IF TG_OP = 'INSERT' AND NEW.version IS NULL THEN
     NEW.version := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = NEW.workflow);
   END IF;
@@ -971,6 +1011,54 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.check_workflow_part() IS 'Trigger: keep versions of workflows as they are that have been started.';
+
+CREATE FUNCTION long_task.check_workflow_step() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_longest CONSTANT interval := interval '100 years';
+  v_bad     text;
+BEGIN
+  IF NEW.command IS NULL
+     OR array_ndims(NEW.command) IS DISTINCT FROM 1
+     OR array_lower(NEW.command, 1) <> 1
+     OR array_position(NEW.command, NULL) IS NOT NULL
+     OR NEW.command[1] = '' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT005',
+      MESSAGE = format('command %s cannot be run', COALESCE(quote_literal(NEW.command::text), 'null')),
+      HINT = 'Give a list of strings whose first element names a program, such as ''{ping,-c,1,127.0.0.1}''.';
+  END IF;
+  v_bad := CASE
+    WHEN jsonb_typeof(NEW.params) <> 'object' THEN format('params is %s, not an object', jsonb_typeof(NEW.params))
+    WHEN jsonb_typeof(NEW.env) <> 'object' THEN format('env is %s, not an object', jsonb_typeof(NEW.env))
+    WHEN NEW.max_attempts < 1 THEN format('max_attempts %s is less than 1', NEW.max_attempts)
+    WHEN extract(epoch FROM NEW.timeout) <= 0 OR NEW.timeout > v_longest THEN
+      format('timeout %s is not between 0 and %s', NEW.timeout, v_longest)
+    WHEN extract(epoch FROM NEW.kill_grace) < 0 OR NEW.kill_grace > v_longest THEN
+      format('kill_grace %s is not between 0 and %s', NEW.kill_grace, v_longest)
+    WHEN extract(epoch FROM NEW.retry_delay) < 0 OR NEW.retry_delay > v_longest THEN
+      format('retry_delay %s is not between 0 and %s', NEW.retry_delay, v_longest)
+    WHEN octet_length(NEW.concurrency_key) NOT BETWEEN 1 AND 1000 THEN 'concurrency_key is not between 1 and 1000 bytes long'
+  END;
+  IF v_bad IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT004',
+      MESSAGE = v_bad,
+      HINT = 'The columns of a step are those of long_task.task.';
+  END IF;
+  IF NEW.needs NOT IN ('all', 'any') OR NEW.unmet NOT IN ('cancel', 'start', 'wait') THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'LT012',
+      MESSAGE = format('needs %L or unmet %L is not known', NEW.needs, NEW.unmet),
+      HINT = 'needs is ''all'' (the same as null) or ''any''; unmet ''cancel'' (the same as null), ''start'' or ''wait''.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.check_workflow_step() IS 'Trigger: refuse a step of a workflow whose tasks could never be started as it is written.';
 
 CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) RETURNS json
     LANGUAGE plpgsql
@@ -1180,6 +1268,9 @@ COMMENT ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, p_
 CREATE FUNCTION long_task.cycle_path(p_task_id bigint, p_needs_task_id bigint) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_seen bigint[] := ARRAY[p_needs_task_id];
@@ -1404,6 +1495,10 @@ CREATE FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb)
 DECLARE
   v_command text[] := p_command;
   v_pattern text := '%' || p_word || ':([^%]+)%';
+  v_limit   CONSTANT integer := 131072;
+  v_most    CONSTANT integer := 1000;
+  v_bytes   bigint := 0;
+  v_places  integer := 0;
   v_rest    text;
   v_filled  text;
   v_asked   text;
@@ -1433,6 +1528,12 @@ BEGIN
       v_asked := '%' || p_word || ':' || v_asked || '%';
       v_filled := v_filled || left(v_rest, strpos(v_rest, v_asked) - 1) || v_value;
       v_rest := substr(v_rest, strpos(v_rest, v_asked) + length(v_asked));
+      v_bytes := v_bytes + octet_length(v_value);
+      v_places := v_places + 1;
+      IF v_bytes > v_limit OR v_places > v_most THEN
+        PERFORM long_task.refuse('LT013', format('command asks for more than %s bytes or at more than %s places', v_limit, v_most),
+          'Pass it in params or on stdin.');
+      END IF;
     END LOOP;
     v_command[v_place] := v_filled || v_rest;
   END LOOP;
@@ -1902,7 +2003,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) IS 'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-CREATE FUNCTION long_task.free_keys(p_keys text[]) RETURNS void
+CREATE FUNCTION long_task.free_keys(p_keys text[], p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1922,7 +2023,7 @@ BEGIN
   FOREACH v_key IN ARRAY p_keys LOOP
     v_room := long_task.key_room(v_key);
     IF v_room IS NULL THEN
-      PERFORM long_task.leave_key(v_key, true);
+      PERFORM long_task.leave_key(v_key, true, p_again);
       CONTINUE;
     END IF;
     CONTINUE WHEN v_room <= 0;
@@ -1988,7 +2089,7 @@ BEGIN
       wants_key = false
     WHERE t.id = ANY (v_locked);
     IF cardinality(v_locked) < cardinality(v_ids) THEN
-      PERFORM long_task.leave_key(v_key, true);
+      PERFORM long_task.leave_key(v_key, true, p_again);
     ELSIF v_room > v_batch THEN
       PERFORM long_task.leave_key(v_key, false) WHERE cardinality(v_ids) >= v_batch;
     END IF;
@@ -1996,7 +2097,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.free_keys(p_keys text[]) IS 'Let tasks come back to the queue that waited for these keys, as far as there is room.';
+COMMENT ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) IS 'Let tasks come back to the queue that waited for these keys, as far as there is room.';
 
 CREATE FUNCTION long_task.group_room(p_group_id integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
@@ -2028,7 +2129,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) IS 'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
-CREATE FUNCTION long_task.has_active_run(p_workflow text) RETURNS boolean
+CREATE FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2040,11 +2141,12 @@ BEGIN
     WHERE t.run_id IS NOT NULL
       AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
       AND r.workflow = p_workflow
+      AND r.id IS DISTINCT FROM p_but
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.has_active_run(p_workflow text) IS 'Whether a run of a workflow has an active task.';
+COMMENT ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) IS 'Whether a run of a workflow, but for one, has an active task.';
 
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -2262,32 +2364,40 @@ CREATE FUNCTION long_task.lease_state(p_lease long_task.worker_lease) RETURNS te
 
 COMMENT ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) IS 'A word for the present state of a lease; every renewal makes another one of it.';
 
-CREATE FUNCTION long_task.leave_key(p_key text, p_held boolean) RETURNS void
+CREATE FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_pause CONSTANT interval := interval '0.2 seconds';
 BEGIN
-  INSERT INTO long_task.unsettled_key (concurrency_key, held)
-  VALUES (p_key, p_held);
-  PERFORM long_task.announce(NULL, NULL);
+  INSERT INTO long_task.unsettled_key (concurrency_key, not_before)
+  VALUES (p_key, long_task.clock() + CASE WHEN p_held AND p_again THEN v_pause ELSE interval '0' END);
+  IF NOT p_again THEN
+    PERFORM long_task.announce(NULL, NULL);
+  END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
+COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false) RETURNS void
+CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_pause CONSTANT interval := interval '0.2 seconds';
 BEGIN
-  INSERT INTO long_task.unsettled_task (task_id, held, refresh)
-  SELECT i.id, p_held, p_refresh
+  INSERT INTO long_task.unsettled_task (task_id, not_before, refresh)
+  SELECT i.id, long_task.clock() + CASE WHEN p_held AND p_again THEN v_pause ELSE interval '0' END, p_refresh
   FROM unnest(p_ids) AS i(id);
-  PERFORM long_task.announce(NULL, NULL);
+  IF NOT p_again THEN
+    PERFORM long_task.announce(NULL, NULL);
+  END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean) IS 'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
+COMMENT ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean, p_again boolean) IS 'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
 CREATE FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2322,18 +2432,22 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) IS 'For nodes: give the lease of a worker back. False: it was not held any more; null: call again.';
 
-CREATE FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) RETURNS void
+CREATE FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_pause CONSTANT interval := interval '0.2 seconds';
 BEGIN
-  INSERT INTO long_task.unsettled_workflow (workflow, held)
-  VALUES (p_workflow, p_held);
-  PERFORM long_task.announce(NULL, NULL);
+  INSERT INTO long_task.unsettled_workflow (workflow, not_before)
+  VALUES (p_workflow, long_task.clock() + CASE WHEN p_held AND p_again THEN v_pause ELSE interval '0' END);
+  IF NOT p_again THEN
+    PERFORM long_task.announce(NULL, NULL);
+  END IF;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) IS 'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
+COMMENT ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean, p_again boolean) IS 'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
 
 CREATE FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) RETURNS text
     LANGUAGE plpgsql
@@ -2763,11 +2877,12 @@ BEGIN
   ELSIF NEW.has_needs AND NEW.state_id = 'AW' AND OLD.state_id NOT IN ('AW', 'AD') THEN
     NEW.state_id := 'AB'; -- settle_entering_task looks, when what it needs has been written too
   END IF;
-  -- Another key or another place in the queue: the next claim looks whether there is room.
+  -- Another key, time or place in the queue: the next claim looks whether there is room.
   IF OLD.wants_key AND NEW.state_id = 'AB' AND (
     NEW.concurrency_key IS DISTINCT FROM OLD.concurrency_key
     OR NEW.group_id <> OLD.group_id
     OR NEW.worker_id IS DISTINCT FROM OLD.worker_id
+    OR NEW.start_after IS DISTINCT FROM OLD.start_after
   ) THEN
     NEW.state_id := 'AW';
   END IF;
@@ -2858,6 +2973,8 @@ BEGIN
     PERFORM long_task.refuse('LT006', format('there is no workflow %s', COALESCE(p_workflow, 'null')),
       'The table long_task.workflow has all of them.');
   END IF;
+  -- After the lock: somebody else may have made one meanwhile.
+  v_old := (SELECT max(w.version) FROM long_task.workflow AS w WHERE w.name = p_workflow);
   INSERT INTO long_task.workflow (name, version, description, one_at_a_time, max_running)
   SELECT w.name, w.version + 1, w.description, w.one_at_a_time, w.max_running
   FROM long_task.workflow AS w
@@ -3164,7 +3281,7 @@ BEGIN
   END IF;
   -- An inner block, because it costs something to enter one.
   BEGIN
-    v_bytes := long_task.passed_bytes(p_task.id);
+    v_bytes := long_task.passed_bytes(p_task.id, array_to_string(p_task.command, ' '));
     IF v_bytes > v_stdin_limit THEN
       v_error := format('results of %s bytes are longer than %s', v_bytes, v_stdin_limit);
       RETURN long_task.plain_order(p_task)::jsonb || jsonb_build_object('error', v_error);
@@ -3177,7 +3294,7 @@ BEGIN
       ) FILTER (WHERE r.pass = 'env' AND r.value IS NOT NULL),
       string_agg(array_to_string(r.texts, E'\n'), E'\n' ORDER BY r.name) FILTER (WHERE r.pass = 'stdin')
     INTO v_results, v_params, v_env, v_stdin
-    FROM long_task.results_of_needs(p_task.id) AS r;
+    FROM long_task.results_of_needs(p_task.id, array_to_string(p_task.command, ' ')) AS r;
 
     v_task.command := long_task.fill_in(p_task.command, 'RESULT', v_results);
     IF v_params IS NOT NULL AND jsonb_typeof(p_task.params) <> 'object' THEN
@@ -3341,7 +3458,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.parse_result(p_text text) IS 'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-CREATE FUNCTION long_task.passed_bytes(p_task_id bigint) RETURNS bigint
+CREATE FUNCTION long_task.passed_bytes(p_task_id bigint, p_command text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -3353,12 +3470,12 @@ BEGIN
     JOIN long_task.task AS p ON p.id = d.needs_task_id
     WHERE d.task_id = p_task_id
       AND d.enabled
-      AND d.pass IS NOT NULL
+      AND (d.pass IS NOT NULL OR strpos(p_command, '%RESULT:' || COALESCE(d.name, p.name, p.id::text)) > 0)
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.passed_bytes(p_task_id bigint) IS 'Bytes of the results that are passed to a task by those it needs.';
+COMMENT ON FUNCTION long_task.passed_bytes(p_task_id bigint, p_command text) IS 'Bytes of the results that are passed to a task by those it needs.';
 
 CREATE FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) RETURNS boolean
     LANGUAGE plpgsql
@@ -3387,8 +3504,9 @@ CREATE FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_
     AS $$
 DECLARE
   v_enough      CONSTANT integer := 16777216;
-  v_rounds      CONSTANT integer := 10;
-  v_many        CONSTANT integer := 200;
+  v_enough_time CONSTANT interval := interval '0.3 seconds';
+  v_many        CONSTANT integer := 500;
+  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
   v_fetch       integer := p_limit;
   v_length      integer := 0;
   v_room        integer := p_limit;
@@ -3398,19 +3516,21 @@ DECLARE
   v_key_room    integer;
   v_task        record;
   v_seen        bigint[] := ARRAY[]::bigint[];
+  v_before      integer;
   v_aside       bigint[];
   v_ids         bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
   END IF;
-  FOR v_round IN 1 .. v_rounds LOOP
+  LOOP
     v_aside := ARRAY[]::bigint[];
+    v_before := cardinality(v_seen);
     FOR v_task IN
       WITH of_group AS (
         SELECT
           t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs
+          t.has_needs, t.needs, t.unmet
         FROM long_task.task AS t
         WHERE t.state_id = 'AW'
           AND t.running_on IS NULL
@@ -3424,7 +3544,7 @@ BEGIN
       of_worker AS (
         SELECT
           t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs
+          t.has_needs, t.needs, t.unmet
         FROM long_task.task AS t
         WHERE t.state_id = 'AW'
           AND t.running_on IS NULL
@@ -3453,6 +3573,8 @@ BEGIN
         v_group_room := (v_other_rooms ->> v_task.group_id::text)::integer;
       END IF;
       CONTINUE WHEN (v_group_room > 0) IS NOT TRUE;
+      -- What it needs may have been queued again by somebody while another held its row.
+      CONTINUE WHEN v_task.has_needs AND long_task.needs_verdict(v_task.id, v_task.needs, v_task.unmet) <> 'start';
       IF v_task.concurrency_key IS NOT NULL THEN
         IF NOT v_key_rooms ? v_task.concurrency_key THEN
           v_key_rooms := v_key_rooms
@@ -3478,7 +3600,7 @@ BEGIN
         + COALESCE(octet_length(v_task.env::text), 0)
         + COALESCE(octet_length(v_task.stdin), 0);
       IF v_task.has_needs THEN
-        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id), v_enough);
+        v_length := v_length + LEAST(long_task.passed_bytes(v_task.id, array_to_string(v_task.command, ' ')), v_enough);
       END IF;
     END LOOP;
     IF cardinality(v_aside) > 0 THEN
@@ -3492,7 +3614,9 @@ BEGIN
     END IF;
     EXIT WHEN cardinality(v_seen) = cardinality(v_ids) -- nobody was passed over
       OR cardinality(v_ids) = p_limit
-      OR v_length >= v_enough;
+      OR v_length >= v_enough
+      OR cardinality(v_seen) = v_before -- nobody is left
+      OR clock_timestamp() > v_begun + v_enough_time;
     v_fetch := v_many;
   END LOOP;
   RETURN v_ids;
@@ -3715,6 +3839,9 @@ COMMENT ON FUNCTION long_task.refuse(p_code text, p_message text, p_hint text, p
 CREATE FUNCTION long_task.refuse_cycle(p_lowest bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
   v_lock   CONSTANT bigint := hashtextextended('long_task.task_dependency', 0);
@@ -3869,7 +3996,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) IS 'For nodes: renew the lease over a new connection, and refuse what earlier connections left behind.';
 
-CREATE FUNCTION long_task.results_of_needs(p_task_id bigint) RETURNS TABLE(name text, pass text, value jsonb, texts text[])
+CREATE FUNCTION long_task.results_of_needs(p_task_id bigint, p_command text) RETURNS TABLE(name text, pass text, value jsonb, texts text[])
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -3895,13 +4022,14 @@ BEGIN
     JOIN long_task.task AS p ON p.id = d.needs_task_id
     WHERE d.task_id = p_task_id
       AND d.enabled
+      AND (d.pass IS NOT NULL OR strpos(p_command, '%RESULT:' || COALESCE(d.name, p.name, p.id::text)) > 0)
   ) AS n
   GROUP BY n.name
   ORDER BY n.name;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.results_of_needs(p_task_id bigint) IS 'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
+COMMENT ON FUNCTION long_task.results_of_needs(p_task_id bigint, p_command text) IS 'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
 CREATE FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text DEFAULT 'failed'::text, p_step text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3913,6 +4041,8 @@ DECLARE
   v_ids     bigint[];
   v_blocked bigint;
   v_queued  integer;
+  v_other   boolean := false;
+  v_open    bigint[];
 BEGIN
   IF p_mode NOT IN ('failed', 'all', 'from', 'only') OR p_mode IS NULL OR (p_mode IN ('from', 'only')) <> (p_step IS NOT NULL) THEN
     PERFORM long_task.refuse('LT014', format('mode %s %s is not known',
@@ -3921,18 +4051,14 @@ BEGIN
   END IF;
   IF v_run.started IS NULL THEN
     PERFORM long_task.refuse('LT003', format('run %s has not begun', p_run_id),
-      'It waits for the run before it, or was cancelled before that ended.');
+      COALESCE('Start another one: ' || v_run.error, 'It waits for the run before it, or was cancelled before that ended.'));
   END IF;
-  IF (
-    SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version
-  ) AND EXISTS (
-    SELECT
-    FROM long_task.workflow_run AS r
-    JOIN long_task.task AS t ON t.run_id = r.id
-    WHERE r.workflow = v_run.workflow
-      AND r.id <> p_run_id
-      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
-  ) THEN
+  IF (SELECT w.one_at_a_time FROM long_task.workflow AS w WHERE w.name = v_run.workflow AND w.version = v_run.version) THEN
+    -- Until the end of the transaction no other run begins.
+    PERFORM pg_advisory_xact_lock(long_task.workflow_lock(v_run.workflow));
+    v_other := long_task.has_active_run(v_run.workflow, p_run_id);
+  END IF;
+  IF v_other THEN
     PERFORM long_task.refuse('LT003', format('another run of workflow %s is active', v_run.workflow),
       'Its runs come one at a time: wait for its end, or cancel it.');
   END IF;
@@ -3959,7 +4085,7 @@ BEGIN
         UNION
         SELECT d.task_id
         FROM hanging AS h
-        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id
+        JOIN long_task.task_dependency AS d ON d.needs_task_id = h.id AND d.enabled
         JOIN long_task.task AS t ON t.id = d.task_id AND t.run_id = p_run_id
       )
       SELECT h.id FROM hanging AS h
@@ -3967,18 +4093,27 @@ BEGIN
   END IF;
 
   -- Known before any of them is looked at: those that are queued again are not over.
-  UPDATE long_task.task_dependency AS d
-  SET met = NULL
-  FROM unnest(v_ids) AS i(id)
-  JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
-  WHERE d.needs_task_id = t.id
-    AND d.met IS NOT NULL;
+  WITH written AS (
+    UPDATE long_task.task_dependency AS d
+    SET met = NULL
+    FROM unnest(v_ids) AS i(id)
+    JOIN long_task.task AS t ON t.id = i.id AND t.state_id IN ('CS', 'CF', 'CC')
+    WHERE d.needs_task_id = t.id
+      AND d.met IS NOT NULL
+    RETURNING d.task_id
+  )
+  SELECT array_agg(w.task_id) INTO v_open
+  FROM written AS w
+  JOIN long_task.task AS t ON t.id = w.task_id AND t.state_id IN ('AW', 'AD');
   UPDATE long_task.task AS t
   SET state_id = 'AW'
   FROM unnest(v_ids) AS i(id)
   WHERE t.id = i.id
     AND t.state_id IN ('CS', 'CF', 'CC');
   GET DIAGNOSTICS v_queued = ROW_COUNT;
+  IF v_open IS NOT NULL THEN
+    PERFORM long_task.settle_tasks(v_open); -- what was let go and is not started yet waits again
+  END IF;
   SELECT t.id INTO v_blocked
   FROM long_task.task AS t
   WHERE t.id = ANY (v_begin)
@@ -4278,6 +4413,12 @@ BEGIN
         WHEN object_in_use THEN
           NULL; -- the same statement truncates them too
       END;
+      PERFORM long_task.leave_workflow(w.workflow, false)
+      FROM (
+        SELECT DISTINCT r.workflow
+        FROM long_task.workflow_run AS r
+        WHERE r.started IS NULL AND r.cancelled IS NULL
+      ) AS w;
   END CASE;
   RETURN NULL;
 END
@@ -4307,8 +4448,7 @@ CREATE FUNCTION long_task.settle_keys(p_limit integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_pause CONSTANT double precision := 0.1;
-  v_last  bigint := (SELECT max(u.id) FROM long_task.unsettled_key AS u);
+  v_now timestamptz := long_task.clock();
   v_keys  text[];
 BEGIN
   WITH taken AS (
@@ -4316,6 +4456,7 @@ BEGIN
     USING (
       SELECT f.id
       FROM long_task.unsettled_key AS f
+      WHERE f.not_before <= v_now
       ORDER BY f.id
       LIMIT p_limit
       FOR UPDATE SKIP LOCKED
@@ -4326,14 +4467,9 @@ BEGIN
   SELECT array_agg(DISTINCT t.concurrency_key) INTO v_keys
   FROM taken AS t;
   IF v_keys IS NOT NULL THEN
-    PERFORM long_task.free_keys(v_keys);
+    PERFORM long_task.free_keys(v_keys, true);
   END IF;
-  -- What is there since before can be taken at once; what has just been left again is held by somebody.
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_key AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_key AS u);
 END
 $$;
 
@@ -4344,8 +4480,7 @@ CREATE FUNCTION long_task.settle_left(p_limit integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_pause   CONSTANT double precision := 0.2;
-  v_last    bigint := (SELECT max(u.id) FROM long_task.unsettled_task AS u);
+  v_now timestamptz := long_task.clock();
   v_ids     bigint[];
   v_refresh bigint[];
 BEGIN
@@ -4354,6 +4489,7 @@ BEGIN
     USING (
       SELECT f.id
       FROM long_task.unsettled_task AS f
+      WHERE f.not_before <= v_now
       ORDER BY f.id
       LIMIT p_limit
       FOR UPDATE SKIP LOCKED
@@ -4368,20 +4504,15 @@ BEGIN
     PERFORM long_task.refresh_needs(v_refresh);
   END IF;
   IF v_ids IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_ids);
+    PERFORM long_task.settle_tasks(v_ids, true);
   END IF;
-  -- What is there since before can be taken at once; what has just been left again is held by somebody.
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_task AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_task AS u);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.settle_left(p_limit integer) IS 'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-CREATE FUNCTION long_task.settle_tasks(p_ids bigint[]) RETURNS void
+CREATE FUNCTION long_task.settle_tasks(p_ids bigint[], p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4459,10 +4590,10 @@ BEGIN
       SELECT count(*) FROM long_task.task AS p WHERE p.id = ANY (v_ids) AND p.has_dependents
     );
     IF v_held OR v_written < v_changed THEN
-      PERFORM long_task.leave_unsettled(v_ids, v_held);
+      PERFORM long_task.leave_unsettled(v_ids, v_held, false, p_again AND v_held);
     END IF;
     IF v_held AND v_open IS NOT NULL THEN
-      PERFORM long_task.leave_unsettled(v_open, true, true);
+      PERFORM long_task.leave_unsettled(v_open, true, true, p_again);
     END IF;
 
     -- Those too that are open again, and whose dependency somebody holds: they must not start meanwhile.
@@ -4487,7 +4618,7 @@ BEGIN
         SELECT w.id FROM unnest(v_waiting) AS w(id)
         EXCEPT
         SELECT l.id FROM unnest(v_locked) AS l(id)
-      ), true);
+      ), true, false, p_again);
     END IF;
     EXIT WHEN v_locked IS NULL;
     WITH moved AS (
@@ -4525,16 +4656,19 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.settle_tasks(p_ids bigint[]) IS 'Let tasks go on that waited for these, or for dependencies of these that have changed.';
+COMMENT ON FUNCTION long_task.settle_tasks(p_ids bigint[], p_again boolean) IS 'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
 CREATE FUNCTION long_task.settle_workflows() RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_pause    CONSTANT double precision := 0.2;
-  v_last     bigint := (SELECT max(u.id) FROM long_task.unsettled_workflow AS u);
+  v_patience CONSTANT interval := interval '2 seconds';
+  -- Errors that are the run's own: data, constraints, exceptions that were raised, names, those of this schema.
+  v_own      CONSTANT text[] := ARRAY['22', '23', 'P0', '42', 'LT'];
+  v_now      timestamptz := long_task.clock();
   v_workflow text;
+  v_error    text;
 BEGIN
   FOR v_workflow IN
     WITH taken AS (
@@ -4542,7 +4676,7 @@ BEGIN
       USING (
         SELECT f.id
         FROM long_task.unsettled_workflow AS f
-        WHERE f.id <= v_last
+        WHERE f.not_before <= v_now
         ORDER BY f.id
         LIMIT 100
         FOR UPDATE SKIP LOCKED
@@ -4555,27 +4689,31 @@ BEGIN
     ORDER BY t.workflow
   LOOP
     BEGIN
-      PERFORM long_task.begin_next_run(v_workflow, interval '2 seconds');
+      PERFORM long_task.begin_next_run(v_workflow, v_patience, true);
     EXCEPTION
-      WHEN SQLSTATE 'LT004' OR SQLSTATE 'LT005' OR SQLSTATE 'LT012' OR SQLSTATE 'LT013' OR SQLSTATE 'LT014' THEN
-        -- It was accepted while another one ran, and nobody is there any more to be told.
-        UPDATE long_task.workflow_run AS r
-        SET
-          cancelled = long_task.clock(),
-          error = SQLERRM
-        WHERE r.id = (
-          SELECT min(w.id)
-          FROM long_task.workflow_run AS w
-          WHERE w.workflow = v_workflow AND w.started IS NULL AND w.cancelled IS NULL
-        );
-        PERFORM long_task.leave_workflow(v_workflow, false);
+      WHEN OTHERS THEN
+        v_error := SQLERRM;
+        IF left(SQLSTATE, 2) = ANY (v_own) THEN
+          -- It was accepted while another one ran, and nobody is there any more to be told.
+          UPDATE long_task.workflow_run AS r
+          SET
+            cancelled = v_now,
+            error = v_error
+          WHERE r.id = (
+            SELECT w.id
+            FROM long_task.workflow_run AS w
+            WHERE w.id = (
+              SELECT min(o.id)
+              FROM long_task.workflow_run AS o
+              WHERE o.workflow = v_workflow AND o.started IS NULL AND o.cancelled IS NULL
+            )
+            FOR UPDATE SKIP LOCKED
+          );
+        END IF;
+        PERFORM long_task.leave_workflow(v_workflow, true, true);
     END;
   END LOOP;
-  RETURN (
-    SELECT CASE WHEN bool_or(u.id <= v_last OR NOT u.held) THEN 0 ELSE v_pause END
-    FROM long_task.unsettled_workflow AS u
-    HAVING count(*) > 0
-  );
+  RETURN (SELECT GREATEST(0, extract(epoch FROM min(u.not_before) - v_now)) FROM long_task.unsettled_workflow AS u);
 END
 $$;
 
@@ -4631,6 +4769,48 @@ $$;
 
 COMMENT ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) IS 'Start a workflow with parameters, an object. Returns the id of the run.';
 
+CREATE FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_seen text[] := ARRAY[p_needs_step];
+  v_from text[] := ARRAY[p_step];
+  v_ring text[] := ARRAY[p_needs_step];
+  v_next text[];
+  v_by   text[];
+  v_path text[] := ARRAY[p_step];
+  v_at   text := p_step;
+BEGIN
+  WHILE p_step <> ALL (v_seen) AND cardinality(v_ring) > 0 LOOP
+    SELECT
+      COALESCE(array_agg(r.needs_step ORDER BY r.needs_step), ARRAY[]::text[]),
+      COALESCE(array_agg(r.step ORDER BY r.needs_step), ARRAY[]::text[])
+    INTO v_next, v_by
+    FROM (
+      SELECT e.needs_step, min(e.step) AS step
+      FROM long_task.workflow_edge AS e
+      WHERE e.workflow = p_workflow
+        AND e.version = p_version
+        AND e.step = ANY (v_ring)
+        AND e.needs_step <> ALL (v_seen)
+      GROUP BY e.needs_step
+    ) AS r;
+    v_seen := v_seen || v_next;
+    v_from := v_from || v_by;
+    v_ring := v_next;
+  END LOOP;
+  LOOP
+    v_at := v_from[array_position(v_seen, v_at)];
+    v_path := v_at || v_path;
+    EXIT WHEN v_at = p_step;
+  END LOOP;
+  RETURN v_path;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) IS 'The shortest cycle of steps through an edge of a workflow.';
+
 CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4674,7 +4854,7 @@ BEGIN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
   -- It begins in the next call, which sees what others report at this moment.
-  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE NOT u.held) THEN
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE u.not_before <= long_task.clock()) THEN
     v_wake_in := 0;
   END IF;
   IF p_known IS NOT NULL THEN
@@ -5107,6 +5287,12 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) IS 'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
+
+CREATE FUNCTION long_task.workflow_lock(p_workflow text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN hashtextextended(('long_task.workflow '::text || p_workflow), (0)::bigint);
+
+COMMENT ON FUNCTION long_task.workflow_lock(p_workflow text) IS 'Number of the advisory lock of a workflow whose runs come one at a time.';
 
 CREATE FUNCTION long_task.workflow_recovery_point(p_run_id bigint) RETURNS TABLE(what text, step text, item integer, task_id bigint, state_id text, error text)
     LANGUAGE plpgsql STABLE
@@ -5593,7 +5779,7 @@ COMMENT ON COLUMN long_task.task_state.description IS 'What the state means.';
 CREATE TABLE long_task.unsettled_key (
     id bigint NOT NULL,
     concurrency_key text NOT NULL,
-    held boolean NOT NULL
+    not_before timestamp with time zone NOT NULL
 );
 
 COMMENT ON TABLE long_task.unsettled_key IS 'Keys whose waiting tasks are to be looked at once more. System.';
@@ -5602,7 +5788,7 @@ COMMENT ON COLUMN long_task.unsettled_key.id IS 'Order of arrival.';
 
 COMMENT ON COLUMN long_task.unsettled_key.concurrency_key IS 'The key.';
 
-COMMENT ON COLUMN long_task.unsettled_key.held IS 'Whether somebody held a row, or was looking at the key himself.';
+COMMENT ON COLUMN long_task.unsettled_key.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 
 ALTER TABLE long_task.unsettled_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.unsettled_key_id_seq
@@ -5616,7 +5802,7 @@ ALTER TABLE long_task.unsettled_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
 CREATE TABLE long_task.unsettled_task (
     id bigint NOT NULL,
     task_id bigint NOT NULL,
-    held boolean NOT NULL,
+    not_before timestamp with time zone NOT NULL,
     refresh boolean NOT NULL
 );
 
@@ -5626,7 +5812,7 @@ COMMENT ON COLUMN long_task.unsettled_task.id IS 'Order of arrival.';
 
 COMMENT ON COLUMN long_task.unsettled_task.task_id IS 'The task.';
 
-COMMENT ON COLUMN long_task.unsettled_task.held IS 'Whether somebody held a row that is needed; else it was only too much at once.';
+COMMENT ON COLUMN long_task.unsettled_task.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 
 COMMENT ON COLUMN long_task.unsettled_task.refresh IS 'Whether what is known of its needs may be out of date.';
 
@@ -5642,7 +5828,7 @@ ALTER TABLE long_task.unsettled_task ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
 CREATE TABLE long_task.unsettled_workflow (
     id bigint NOT NULL,
     workflow text NOT NULL,
-    held boolean NOT NULL
+    not_before timestamp with time zone NOT NULL
 );
 
 COMMENT ON TABLE long_task.unsettled_workflow IS 'Workflows of which a run may go on that waited for another. System.';
@@ -5651,7 +5837,7 @@ COMMENT ON COLUMN long_task.unsettled_workflow.id IS 'Order of arrival.';
 
 COMMENT ON COLUMN long_task.unsettled_workflow.workflow IS 'The workflow.';
 
-COMMENT ON COLUMN long_task.unsettled_workflow.held IS 'Whether somebody is about to start a run himself.';
+COMMENT ON COLUMN long_task.unsettled_workflow.not_before IS 'When to look: a little later, if somebody held a row that is needed.';
 
 ALTER TABLE long_task.unsettled_workflow ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME long_task.unsettled_workflow_id_seq
@@ -6366,6 +6552,8 @@ CREATE TRIGGER check_workflow_part BEFORE INSERT OR DELETE OR UPDATE ON long_tas
 
 CREATE TRIGGER check_workflow_part BEFORE INSERT OR DELETE OR UPDATE ON long_task.workflow_step FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_part();
 
+CREATE TRIGGER check_workflow_step BEFORE INSERT OR UPDATE ON long_task.workflow_step FOR EACH ROW EXECUTE FUNCTION long_task.check_workflow_step();
+
 CREATE TRIGGER enter_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.state_id <> ALL (ARRAY['DR'::text, 'AW'::text])) OR (new.start_after IS NOT NULL) OR (new.running_on IS NOT NULL) OR (new.attempt <> 0) OR (new.base_attempt <> 0))) EXECUTE FUNCTION long_task.enter_task();
 
 CREATE TRIGGER find_first_start BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.next_start IS NOT NULL) OR (new.cron IS NOT NULL))) EXECUTE FUNCTION long_task.find_next_start();
@@ -6442,7 +6630,7 @@ GRANT ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integ
 
 REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.begin_next_run(p_workflow text, p_patience interval, p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.begin_run(p_run_id bigint, p_patience interval) FROM PUBLIC;
 
@@ -6472,6 +6660,8 @@ REVOKE ALL ON FUNCTION long_task.check_task_workflow() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.check_workflow_edge() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_workflow_part() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.check_workflow_step() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
 
@@ -6516,11 +6706,11 @@ REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 
@@ -6546,14 +6736,14 @@ REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) F
 
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean, p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint, p_connection integer) TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean, p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) FROM PUBLIC;
 
@@ -6679,7 +6869,7 @@ GRANT ALL ON FUNCTION long_task.parse_cron_field(p_line text, p_field text, p_it
 
 REVOKE ALL ON FUNCTION long_task.parse_result(p_text text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.passed_bytes(p_task_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.passed_bytes(p_task_id bigint, p_command text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.pause_schedule(p_task_id bigint, p_reason text) FROM PUBLIC;
 
@@ -6720,7 +6910,7 @@ REVOKE ALL ON FUNCTION long_task.relink_task() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.renew_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision) TO long_task_node;
 
-REVOKE ALL ON FUNCTION long_task.results_of_needs(p_task_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.results_of_needs(p_task_id bigint, p_command text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.resume_workflow(p_run_id bigint, p_mode text, p_step text) TO long_task_user;
@@ -6763,7 +6953,7 @@ REVOKE ALL ON FUNCTION long_task.settle_keys(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_left(p_limit integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.settle_tasks(p_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.settle_tasks(p_ids bigint[], p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_workflows() FROM PUBLIC;
 
@@ -6774,6 +6964,8 @@ REVOKE ALL ON FUNCTION long_task.start_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
@@ -6807,6 +6999,8 @@ GRANT ALL ON FUNCTION long_task.why_waiting(p_task long_task.task) TO long_task_
 REVOKE ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.workflow_graph(p_run_id bigint, p_format text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.workflow_lock(p_workflow text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.workflow_recovery_point(p_run_id bigint) TO long_task_reader;
@@ -6878,7 +7072,7 @@ GRANT SELECT ON TABLE long_task.worker_status TO long_task_user;
 GRANT SELECT ON TABLE long_task.workflow TO long_task_reader;
 GRANT SELECT,DELETE ON TABLE long_task.workflow TO long_task_user;
 
-GRANT INSERT(name),UPDATE(name) ON TABLE long_task.workflow TO long_task_user;
+GRANT INSERT(name) ON TABLE long_task.workflow TO long_task_user;
 
 GRANT INSERT(version) ON TABLE long_task.workflow TO long_task_user;
 

@@ -11,6 +11,7 @@ from psycopg2 import sql as text
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from pg_tasks.node.calls import Locked, Synced, parse_locked, parse_synced
+from tests.waiting import wait_until
 
 Report: TypeAlias = dict[str, Any]
 _starts = count(1)
@@ -264,6 +265,15 @@ class Node:
     def attend(self) -> list[tuple[int, int, str]]:
         """What is to be stopped, killed or left."""
         return sorted((item[0], item[1], item[2]) for item in self.sync(free=0).attend)
+
+    def settle(self) -> None:
+        """Syncs until nothing is left over that somebody held a row of."""
+        left = (
+            "SELECT (SELECT count(*) FROM long_task.unsettled_task)"
+            " + (SELECT count(*) FROM long_task.unsettled_key)"
+            " + (SELECT count(*) FROM long_task.unsettled_workflow)"
+        )
+        wait_until(lambda: self.sync(free=0) and self.sql.value(left) == 0, describe="all settled")
 
     def leave(self) -> bool:
         """Gives the worker back."""

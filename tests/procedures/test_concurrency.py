@@ -255,6 +255,7 @@ def test_an_end_while_another_looks_at_the_key_is_not_lost(
     assert serving.look(second) == "AW"
     person.connection.commit()
     assert serving.look(second) == "AB"
+    one.settle()
     assert one.claim() == [second]
 
 
@@ -266,6 +267,20 @@ def test_a_row_that_a_person_holds_comes_back_when_it_is_let_go(serving: Sql, pe
     assert node.report(first) == []
     assert node.claim() == []
     person.connection.commit()
+    node.settle()
     assert node.claim() == [second]
     node.report(second)
     assert node.sync(free=0).wake_in is None
+
+
+def test_who_is_delayed_while_it_waits_for_its_key_leaves_it_to_others(
+    sql: Sql, node: Node
+) -> None:
+    first, second, third = keyed(sql, 3)
+    node.claim()
+    sql.run(
+        "UPDATE long_task.task SET start_after = long_task.clock() + '1 day' WHERE id = %s", second
+    )
+    assert sql.look(second) == "AD"
+    node.report(first)
+    assert node.claim() == [third]

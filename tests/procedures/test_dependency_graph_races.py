@@ -20,10 +20,10 @@ from tests.procedures.modelled_graph import (
     order_of,
 )
 from tests.servers import Database
+from tests.waiting import wait_until
 
 SEEDS = range(int(os.environ.get("PG_TASKS_RACE_SEEDS", "8")))
 STEPS = 250
-ROUNDS = 60
 """More than the longest chain takes, left alone."""
 _UNFINISHED = """
 SELECT id, state_id, running_on FROM long_task.task
@@ -186,11 +186,14 @@ def test_nothing_is_lost_between_transactions_that_stay_open(
         random.choice(actors).act()
     for actor in actors:
         actor.finish()
-    for _ in range(ROUNDS):
+
+    def work() -> list[tuple[Any, ...]]:
         for node in nodes:
             node.act(free=1000)
             node.finish()
-    assert serving.rows(_UNFINISHED) == []
+        return serving.rows(_UNFINISHED)
+
+    wait_until(work, lambda left: left == [], describe="an end of everything", limit=30)
     judge(read_graph(serving))
 
 

@@ -29,6 +29,7 @@ def test_of_two_ends_at_the_same_moment_one_lets_the_task_go(nodes: tuple[Node, 
     assert one.report(first) == []
     assert sql.look(third) == "AB"
     other.sql.connection.commit()
+    one.settle()
     answer = one.sync(free=0)
     assert sql.look(third) == "AW"
     assert answer.wake_in is None
@@ -59,7 +60,7 @@ def test_who_holds_a_row_delays_that_task_alone(
         person.connection.commit()
     else:
         person.connection.rollback()
-    node.sync(free=0)
+    node.settle()
     assert serving.look(second) == "AW"
     assert node.sync(free=0).wake_in is None
 
@@ -75,7 +76,7 @@ def test_who_queues_a_task_while_what_it_needs_ends_does_not_leave_it_waiting(
     assert person.look(second) == "AB"
     node.report(first)
     person.connection.commit()
-    node.sync(free=0)
+    node.settle()
     assert serving.look(second) == "AW"
 
 
@@ -122,7 +123,7 @@ def test_one_that_has_ended_may_be_deleted_while_its_dependency_is_held(
     node.report(first)
     person.run("DELETE FROM long_task.task WHERE id = %s", first)
     person.connection.commit()
-    node.sync(free=0)
+    node.settle()
     assert serving.look(second) == "AW"
 
 
@@ -140,8 +141,7 @@ def test_what_is_left_is_not_settled_by_a_task_that_is_being_queued_again(
     person.change(first, state_id="AW")
     node.sync(free=0)
     person.connection.commit()
-    for _ in range(3):
-        node.sync(free=0)
+    node.settle()
     assert (serving.look(first), serving.look(second)) == ("AW", "AB")
 
 
@@ -156,6 +156,7 @@ def test_a_held_dependency_lets_nothing_start_too_early(serving: Sql, person: Sq
     assert node.claim(5) == [first]
     person.connection.commit()
     node.report(first, attempt=2)
+    node.settle()
     assert node.claim(5) == [second]
 
 
@@ -184,7 +185,7 @@ def test_who_ends_a_task_with_an_old_snapshot_leaves_the_rest_to_a_node(
     link(serving, last, first)
     person.change(first, state_id="AC")
     person.connection.commit()
-    Node(serving).sync(free=0)
+    Node(serving).settle()
     assert serving.look(last) == "CC"
 
 
@@ -200,5 +201,5 @@ def test_who_queues_a_task_with_an_old_snapshot_does_not_leave_it_waiting(
     node.report(first)
     person.change(second, state_id="AW")
     person.connection.commit()
-    node.sync(free=0)
+    node.settle()
     assert serving.look(second) == "AW"

@@ -503,8 +503,7 @@ def test_a_waiting_run_that_cannot_begin_fails_and_the_next_one_begins(
     define(sql, "turn", {"b": {"command": ["b", "%PARAM:day%"]}}, one_at_a_time=True)
     first, bad, third = start(sql, "turn", day=1), start(sql, "turn"), start(sql, "turn", day=3)
     run_step(sql, node, first, "b")
-    for _ in range(3):
-        node.sync(free=0)
+    node.settle()
     assert [status(sql, run_id) for run_id in (first, bad, third)] == [
         "completed", "failed", "running",
     ]  # fmt: skip
@@ -573,3 +572,81 @@ def test_events_start_several_workflows_and_each_run_says_what_started_it(
     runs = sql.rows("SELECT workflow, started_by FROM long_task.workflow_status ORDER BY run_id")
     assert sorted(runs[:2]) == [("etl", "schedule"), ("report", "schedule")]
     assert runs[2:] == [("etl", "person")]
+
+
+def test_what_was_let_go_waits_again_for_a_step_that_is_resumed(sql: Sql, node: Node) -> None:
+    define(sql, "two", {"a": {}, "b": {}}, ("b", "a"))
+    run_id = start(sql, "two")
+    run_step(sql, node, run_id, "a")
+    assert states(sql, run_id) == {"a": "CS", "b": "AW"}
+    sql.run("SELECT long_task.resume_workflow(%s, 'only', 'a')", run_id)
+    assert states(sql, run_id) == {"a": "AW", "b": "AB"}
+
+
+def test_resuming_does_not_follow_a_link_that_is_switched_off(sql: Sql, node: Node) -> None:
+    define(sql, "two", {"a": {}, "b": {}}, ("b", "a", {"enabled": False}))
+    run_id = start(sql, "two")
+    a, b = node.claim()
+    node.report(a, exit_code=1)
+    node.report(b)
+    assert sql.value("SELECT long_task.resume_workflow(%s)", run_id) == 1
+
+
+def test_a_run_without_tasks_does_not_stop_those_behind_it(sql: Sql, node: Node) -> None:
+    define(sql, "turn", {"a": {"fan_out": "$.x"}}, one_at_a_time=True)
+    runs = [start(sql, "turn", x=[0] * count) for count in (1, 0, 1)]
+    run_step(sql, node, runs[0], "a")
+    node.settle()
+    assert [status(sql, run_id) for run_id in runs] == ["completed", "completed", "running"]
+
+
+def test_a_step_stays_in_its_version(sql: Sql) -> None:
+    define(sql, "etl", *ETL)
+    sql.run("SELECT long_task.new_workflow_version('etl')")
+    for table in ("workflow_step", "workflow_edge"):
+        refusal = sql.refusal(f"UPDATE long_task.{table} SET version = 3 - version")
+        assert refusal.code == "LT014"
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"command": []}, "LT005"),
+        ({"command": [""]}, "LT005"),
+        ({"command": ["echo", None]}, "LT005"),
+        ({"env": "[1]"}, "LT004"),
+        ({"max_attempts": 0}, "LT004"),
+        ({"timeout": "-1 s"}, "LT004"),
+        ({"needs": "some"}, "LT012"),
+    ],
+)
+def test_a_step_that_could_never_start_is_refused(
+    sql: Sql, columns: dict[str, Any], code: str
+) -> None:
+    sql.run("INSERT INTO long_task.workflow (name) VALUES ('bad')")
+    row = {"workflow": "bad", "name": "a", "command": ["true"], **columns}
+    places = ", ".join(["%s"] * len(row))
+    statement = f"INSERT INTO long_task.workflow_step ({', '.join(row)}) VALUES ({places})"
+    assert sql.refusal(statement, *row.values()).code == code
+
+
+def test_many_layers_of_steps_are_no_work_for_the_cycle_check(sql: Sql) -> None:
+    layers = [(f"{layer}a", f"{layer}b") for layer in range(25)]
+    steps = {step: Step() for layer in layers for step in layer}
+    edges = [
+        (step, needed)
+        for above, below in zip(layers, layers[1:], strict=False)
+        for step in below
+        for needed in above
+    ]
+    define(sql, "deep", steps, *edges)
+    assert len(states(sql, start(sql, "deep"))) == 50
+
+
+def test_an_array_that_is_fanned_out_over_is_not_given_to_the_step_that_joins(
+    sql: Sql, node: Node
+) -> None:
+    define(sql, "count", {"a": {"fan_out": "$.x"}, "b": {}})
+    start(sql, "count", x=[1, 2], y=[3])
+    params = sql.value("SELECT params FROM long_task.task WHERE step = 'b'")
+    assert params == {"y": [3]}

@@ -4,7 +4,7 @@ import pytest
 
 from pg_tasks.messages import Kill, Stop
 from pg_tasks.node.calls import Attend, Order
-from pg_tasks.node.orders import attend_request, start_request
+from pg_tasks.node.orders import attend_request, start_request, unusable
 
 ORDER = Order(
     task_id=7,
@@ -83,3 +83,9 @@ def test_a_process_that_ended_its_own_task_has_a_last_while() -> None:
 
 def test_a_process_that_is_cancelled_is_killed_at_once_with_its_own_grace() -> None:
     assert attend_request(Attend(7, 2, "kill"), 10.0) == Kill(7, 2, "cancelled")
+
+
+@pytest.mark.parametrize("command", [[], [""], ["echo", None]])
+def test_what_is_no_command_is_told_before_anything_is_started(command: list[str]) -> None:
+    assert unusable(ORDER) is None
+    assert unusable(ORDER._replace(command=command)) == f"command {command} cannot be run"
