@@ -19,11 +19,19 @@ BEGIN
       (SELECT c.max_running FROM long_task.concurrency_limit AS c WHERE c.concurrency_key = p_task.concurrency_key), 1
     );
     SELECT count(*) - 1, min(format('task %s', t.id)) INTO v_others, v_first
-    FROM long_task.task AS t
-    WHERE t.concurrency_key = p_task.concurrency_key
-      AND t.running_on IS NOT NULL;
+    FROM (
+      SELECT r.id
+      FROM long_task.task AS r
+      WHERE r.concurrency_key = p_task.concurrency_key
+        AND r.running_on IS NOT NULL
+      UNION ALL
+      SELECT d.task_id
+      FROM long_task.deleted_attempt AS d
+      WHERE d.concurrency_key = p_task.concurrency_key
+    ) AS t;
     RETURN format('It waits for concurrency_key %L, with which at most %s may run at once: %s', p_task.concurrency_key,
       v_max, CASE
+        WHEN v_max = 0 THEN 'none (concurrency_limit).'
         WHEN v_others < 0 THEN 'a node is about to look at it.'
         WHEN v_others = 0 THEN v_first || ' does.'
         ELSE format('%s and %s more do.', v_first, v_others)

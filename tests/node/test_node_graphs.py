@@ -349,7 +349,7 @@ def test_results_reach_a_process_on_every_way_at_once(node: RunningNode, tasks: 
     [
         ({"pass": "params"}, "params with results of "),
         ({"pass": "env"}, "env with results of "),
-        ({}, "command with results of "),
+        ({}, "command asks for more than "),
         ({"name": "other"}, "command asks for %RESULT:big%, and there is none"),
     ],
 )

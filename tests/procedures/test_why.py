@@ -245,3 +245,17 @@ def test_a_template_of_a_workflow(sql: Sql) -> None:
     assert _why(sql, task_id) == (
         f"It is a template, which starts workflow etl. Its schedule starts it at {LATER}."
     )
+
+
+def test_waiting_for_a_key_that_nobody_may_have(sql: Sql, node: Node) -> None:
+    sql.run("INSERT INTO long_task.concurrency_limit VALUES ('db', 0)")
+    waiting = sql.insert(concurrency_key="db")
+    node.claim()
+    assert _why(sql, waiting).endswith("at most 0 may run at once: none (concurrency_limit).")
+
+
+def test_waiting_for_a_key_that_a_deleted_task_still_has(sql: Sql, node: Node) -> None:
+    first, waiting = (sql.insert(concurrency_key="db") for _ in range(2))
+    node.claim()
+    sql.run("DELETE FROM long_task.task WHERE id = %s", first)
+    assert _why(sql, waiting).endswith(f"at most 1 may run at once: task {first} does.")
