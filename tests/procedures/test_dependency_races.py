@@ -203,3 +203,23 @@ def test_who_queues_a_task_with_an_old_snapshot_does_not_leave_it_waiting(
     person.connection.commit()
     node.settle()
     assert serving.look(second) == "AW"
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_who_holds_a_row_wakes_nobody_again_and_again(
+    serving: Sql, person: Sql, keyed: bool
+) -> None:
+    node = Node(serving)
+    key = "k" if keyed else None
+    first, second = serving.insert(concurrency_key=key), serving.insert(concurrency_key=key)
+    if not keyed:
+        link(serving, second, first)
+    assert node.claim() == [first]
+    person.change(second, name="mine")
+    node.report(first)
+    serving.run("LISTEN long_task_schedule")
+    serving.connection.notifies.clear()
+    waits = [node.sync(free=0).wake_in for _ in range(20)]
+    assert all(wait is not None and wait <= 0.2 for wait in waits)
+    assert waits.count(0) <= 2
+    assert serving.connection.notifies == []
