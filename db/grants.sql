@@ -71,6 +71,7 @@ GRANT EXECUTE ON FUNCTION
   long_task.needs_verdict(bigint, text, text),
   long_task.why_unmet(bigint),
   long_task.check_edge(text, jsonpath, text),
+  long_task.assert_run(bigint),
   long_task.workflow_recovery_point(bigint),
   long_task.workflow_graph(bigint, text),
   long_task.quote_label(text, text),

@@ -1,6 +1,6 @@
 -- leave_unsettled: have a later sync look at tasks once more, and at those that wait for them.
 --
--- Called by  settle_tasks
+-- Called by  settle_tasks, refresh_needs, settle_entering_task
 -- Locks      nothing
 -- Raises     nothing
 --

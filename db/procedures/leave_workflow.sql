@@ -1,6 +1,6 @@
 -- leave_workflow: have a later sync see whether a run of a workflow may begin.
 --
--- Called by  begin_next_run, tell_workflow
+-- Called by  add_run, begin_next_run, settle_workflows, tell_workflow, settle_changed_task
 -- Locks      nothing
 -- Raises     nothing
 --

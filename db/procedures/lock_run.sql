@@ -12,14 +12,11 @@ AS $$
 DECLARE
   v_run long_task.workflow_run;
 BEGIN
+  PERFORM long_task.assert_run(p_run_id);
   SELECT r.* INTO v_run
   FROM long_task.workflow_run AS r
   WHERE r.id = p_run_id
   FOR UPDATE;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
   PERFORM
   FROM long_task.task AS t
   WHERE t.run_id = p_run_id

@@ -12,8 +12,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_now timestamptz := long_task.clock();
-  v_keys  text[];
+  v_now  timestamptz := long_task.clock();
+  v_keys text[];
 BEGIN
   WITH taken AS (
     DELETE FROM long_task.unsettled_key AS u

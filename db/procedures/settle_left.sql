@@ -12,7 +12,7 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_now timestamptz := long_task.clock();
+  v_now     timestamptz := long_task.clock();
   v_ids     bigint[];
   v_refresh bigint[];
 BEGIN

@@ -1,7 +1,7 @@
 -- settle_tasks: let those tasks go on that waited for some others.
 --
--- Called by  finish_attempts in the transaction of the end, the triggers of task and task_dependency in that of whoever
---            wrote there, settle_left for what they had to leave.
+-- Called by  finish_attempts and finish_deleted_attempts in the transaction of the end, the triggers of task and
+--            task_dependency in that of whoever wrote there, resume_workflow, settle_left for what they had to leave.
 -- Locks      the tasks FOR SHARE, rows of task_dependency and the tasks that wait FOR NO KEY UPDATE, all of it SKIP
 --            LOCKED, so in any order. What somebody holds is left to a later sync (unsettled_task): nobody's open
 --            transaction holds up the report of an end.

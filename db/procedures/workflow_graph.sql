@@ -25,10 +25,7 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('format %s is not known', COALESCE(quote_literal(p_format), 'null')),
       'Give ''mermaid'' or ''dot''.');
   END IF;
-  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
+  PERFORM long_task.assert_run(p_run_id);
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,

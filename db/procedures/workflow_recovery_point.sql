@@ -20,10 +20,7 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
+  PERFORM long_task.assert_run(p_run_id);
   RETURN QUERY
   WITH failed AS (
     SELECT t.id

@@ -186,6 +186,20 @@ $$;
 
 COMMENT ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) IS 'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
+CREATE FUNCTION long_task.assert_run(p_run_id bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
+    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
+      'The view long_task.workflow_status has all of them.');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.assert_run(p_run_id bigint) IS 'Refuse a run of a workflow that there is not.';
+
 CREATE FUNCTION long_task.attend_attempts(p_worker_id integer) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2602,14 +2616,11 @@ CREATE FUNCTION long_task.lock_run(p_run_id bigint) RETURNS long_task.workflow_r
 DECLARE
   v_run long_task.workflow_run;
 BEGIN
+  PERFORM long_task.assert_run(p_run_id);
   SELECT r.* INTO v_run
   FROM long_task.workflow_run AS r
   WHERE r.id = p_run_id
   FOR UPDATE;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
   PERFORM
   FROM long_task.task AS t
   WHERE t.run_id = p_run_id
@@ -4448,8 +4459,8 @@ CREATE FUNCTION long_task.settle_keys(p_limit integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_now timestamptz := long_task.clock();
-  v_keys  text[];
+  v_now  timestamptz := long_task.clock();
+  v_keys text[];
 BEGIN
   WITH taken AS (
     DELETE FROM long_task.unsettled_key AS u
@@ -4480,7 +4491,7 @@ CREATE FUNCTION long_task.settle_left(p_limit integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_now timestamptz := long_task.clock();
+  v_now     timestamptz := long_task.clock();
   v_ids     bigint[];
   v_refresh bigint[];
 BEGIN
@@ -5233,10 +5244,7 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('format %s is not known', COALESCE(quote_literal(p_format), 'null')),
       'Give ''mermaid'' or ''dot''.');
   END IF;
-  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
+  PERFORM long_task.assert_run(p_run_id);
   SELECT string_agg(
     CASE
       WHEN v_dot THEN format('  s%s [label="%s", fillcolor="%s"];', n.first,
@@ -5307,10 +5315,7 @@ CREATE FUNCTION long_task.workflow_recovery_point(p_run_id bigint) RETURNS TABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM long_task.workflow_run AS r WHERE r.id = p_run_id) THEN
-    PERFORM long_task.refuse('LT006', format('there is no run %s', COALESCE(p_run_id::text, 'null')),
-      'The view long_task.workflow_status has all of them.');
-  END IF;
+  PERFORM long_task.assert_run(p_run_id);
   RETURN QUERY
   WITH failed AS (
     SELECT t.id
@@ -6635,6 +6640,10 @@ REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.assert_attempt(p_task_id bigint, p_attempt integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.assert_run(p_run_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.assert_run(p_run_id bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.assert_run(p_run_id bigint) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.attend_attempts(p_worker_id integer) FROM PUBLIC;
 

@@ -27,7 +27,7 @@ CALLABLE = {
         "schedule_time_after", "next_start_after", "cron_time_after", "cron_local_after",
         "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
         "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
-        "check_edge", "workflow_recovery_point", "workflow_graph", "quote_label",
+        "check_edge", "workflow_recovery_point", "assert_run", "workflow_graph", "quote_label",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip

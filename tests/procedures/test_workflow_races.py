@@ -1,7 +1,7 @@
 """Runs that come one at a time, while several write at once."""
 
 from tests.procedures.acting import Node, Sql
-from tests.procedures.test_workflows import define, start, status
+from tests.procedures.workflows import define, start, status
 
 
 def test_a_run_that_is_committed_after_the_end_of_the_one_before_begins(

@@ -6,62 +6,8 @@ from typing import Any
 import pytest
 
 from tests.procedures.acting import Node, Sql
+from tests.procedures.workflows import ETL, Step, define, insert, run_step, start, states, status
 from tests.servers import Clock
-
-Step = dict[str, Any]
-
-
-def define(
-    sql: Sql, name: str, steps: dict[str, Step], *edges: tuple[Any, ...], **columns: object
-) -> int:
-    """A workflow of these steps; an edge is (step, needed step) and perhaps columns."""
-    insert(sql, "workflow", {"name": name, **columns})
-    for step, given in steps.items():
-        insert(sql, "workflow_step", {"workflow": name, "name": step, "command": ["true"], **given})
-    for step, needed, *more in edges:
-        row = {"workflow": name, "step": step, "needs_step": needed, **(more[0] if more else {})}
-        insert(sql, "workflow_edge", row)
-    return int(sql.value("SELECT max(version) FROM long_task.workflow WHERE name = %s", name))
-
-
-def insert(sql: Sql, table: str, row: dict[str, Any]) -> None:
-    names = ", ".join(f'"{name}"' for name in row)
-    places = ", ".join(["%s"] * len(row))
-    values = [json.dumps(value) if isinstance(value, dict) else value for value in row.values()]
-    sql.run(f"INSERT INTO long_task.{table} ({names}) VALUES ({places})", *values)
-
-
-def start(sql: Sql, name: str, **params: Any) -> int:
-    return int(sql.value("SELECT long_task.start_workflow(%s, %s)", name, json.dumps(params)))
-
-
-def states(sql: Sql, run_id: int) -> dict[str, str]:
-    """The states of the tasks by step, a letter more for each item."""
-    rows = sql.rows(
-        "SELECT step, string_agg(state_id, ' ' ORDER BY item) FROM long_task.task"
-        " WHERE run_id = %s GROUP BY step",
-        run_id,
-    )
-    return dict(rows)
-
-
-def status(sql: Sql, run_id: int) -> str:
-    return str(sql.value("SELECT status FROM long_task.workflow_status WHERE run_id = %s", run_id))
-
-
-def run_step(sql: Sql, node: Node, run_id: int, step: str, **facts: Any) -> None:
-    """All tasks of a step, which are ready."""
-    ids = sql.values("SELECT id FROM long_task.task WHERE run_id = %s AND step = %s", run_id, step)
-    claimed = node.claim(free=100)
-    for task_id in ids:
-        assert task_id in claimed or sql.look(task_id, "running_on") is not None
-        node.report(task_id, sql.look(task_id, "attempt"), **facts)
-
-
-ETL: tuple[Any, ...] = (
-    {"extract": {}, "clean": {}, "check": {}, "load": {}},
-    ("clean", "extract"), ("check", "extract"), ("load", "clean"), ("load", "check"),
-)  # fmt: skip
 
 
 def test_a_run_is_a_task_for_each_step_in_the_order_of_the_graph(sql: Sql, node: Node) -> None:
@@ -253,15 +199,6 @@ def test_runs_are_beside_each_other_unless_they_come_one_at_a_time(sql: Sql, nod
     assert [status(sql, run) for run in (second, third)] == ["cancelled", "running"]
 
 
-def test_a_run_that_waits_can_be_cancelled(sql: Sql, node: Node) -> None:
-    define(sql, "turn", {"b": {}}, one_at_a_time=True)
-    first, second, third = (start(sql, "turn") for _ in range(3))
-    sql.run("SELECT long_task.cancel_workflow(%s)", second)
-    run_step(sql, node, first, "b")
-    node.sync(free=0)
-    assert [status(sql, run) for run in (second, third)] == ["cancelled", "running"]
-
-
 def test_a_workflow_runs_at_most_so_many_tasks(sql: Sql, node: Node) -> None:
     define(sql, "wide", {"a": {"fan_out": "$.x"}}, max_running=2)
     start(sql, "wide", x=[1, 2, 3])
@@ -275,124 +212,6 @@ def test_a_workflow_runs_at_most_so_many_tasks(sql: Sql, node: Node) -> None:
 def test_a_workflow_with_a_limit_and_a_step_with_a_key_exclude_each_other(sql: Sql) -> None:
     define(sql, "both", {"a": {"concurrency_key": "k"}}, max_running=2)
     assert sql.refusal("SELECT long_task.start_workflow('both')").code == "LT014"
-
-
-def test_a_failed_step_fails_the_run_and_stops_what_needs_it(sql: Sql, node: Node) -> None:
-    define(sql, "etl", *ETL)
-    run_id = start(sql, "etl")
-    run_step(sql, node, run_id, "extract")
-    run_step(sql, node, run_id, "clean", exit_code=2)
-    assert states(sql, run_id) == {"extract": "CS", "clean": "CF", "check": "AE", "load": "CC"}
-    run_step(sql, node, run_id, "check")
-    assert status(sql, run_id) == "failed"
-    points = sql.rows("SELECT what, step FROM long_task.workflow_recovery_point(%s)", run_id)
-    assert points == [("failed", "clean"), ("blocked", "load")]
-
-
-@pytest.mark.parametrize(
-    ("mode", "step", "again"),
-    [
-        ("failed", None, {"clean": "AW", "load": "AB"}),
-        ("all", None, {"extract": "AW", "clean": "AB", "check": "AB", "load": "AB"}),
-        ("from", "check", {"check": "AW"}),
-        ("only", "extract", {"extract": "AW"}),
-    ],
-)
-def test_a_run_goes_on_from_where_it_failed(
-    sql: Sql, node: Node, mode: str, step: str | None, again: dict[str, str]
-) -> None:
-    define(sql, "etl", *ETL)
-    run_id = start(sql, "etl")
-    run_step(sql, node, run_id, "extract")
-    run_step(sql, node, run_id, "clean", exit_code=2)
-    run_step(sql, node, run_id, "check")
-    sql.run("SELECT long_task.resume_workflow(%s, %s, %s)", run_id, mode, step)
-    before = {"extract": "CS", "clean": "CF", "check": "CS", "load": "CC"}
-    assert states(sql, run_id) == {**before, **again}
-    if mode == "failed":
-        run_step(sql, node, run_id, "clean")
-        run_step(sql, node, run_id, "load")
-        assert status(sql, run_id) == "completed"
-        clean = sql.value("SELECT id FROM long_task.task WHERE step = 'clean'")
-        assert sql.runs(clean, "attempt, state_id") == [(1, "CF"), (2, "CS")]
-
-
-def test_a_step_that_cannot_start_is_not_resumed(sql: Sql, node: Node) -> None:
-    define(sql, "etl", *ETL)
-    run_id = start(sql, "etl")
-    run_step(sql, node, run_id, "extract")
-    run_step(sql, node, run_id, "clean", exit_code=2)
-    run_step(sql, node, run_id, "check")
-    refusal = sql.refusal("SELECT long_task.resume_workflow(%s, 'from', 'load')", run_id)
-    assert refusal.code == "LT003"
-    assert "step load cannot start: it needs success of task" in refusal.message
-    sql.run(
-        "SELECT long_task.skip_task(id) FROM long_task.task WHERE run_id = %s AND step = 'clean'",
-        run_id,
-    )
-    sql.run("SELECT long_task.resume_workflow(%s, 'from', 'load')", run_id)
-    run_step(sql, node, run_id, "load")
-    assert status(sql, run_id) == "completed"
-
-
-def test_bad_ways_to_resume_are_refused(sql: Sql, node: Node) -> None:
-    define(sql, "etl", *ETL)
-    run_id = start(sql, "etl")
-    for arguments, code in {
-        "'again'": "LT014", "'from'": "LT014", "'all', 'load'": "LT014", "'only', 'x'": "LT006",
-    }.items():  # fmt: skip
-        assert sql.refusal(f"SELECT long_task.resume_workflow({run_id}, {arguments})").code == code
-    assert sql.refusal("SELECT long_task.resume_workflow(0)").code == "LT006"
-
-
-def test_one_run_at_a_time_counts_for_resumed_ones_too(sql: Sql, node: Node) -> None:
-    define(sql, "turn", {"b": {}}, one_at_a_time=True)
-    first = start(sql, "turn")
-    run_step(sql, node, first, "b", exit_code=1)
-    start(sql, "turn")
-    assert sql.refusal("SELECT long_task.resume_workflow(%s)", first).message == (
-        "another run of workflow turn is active"
-    )
-
-
-def test_a_skipped_step_lets_its_successors_go_on(sql: Sql, node: Node) -> None:
-    define(sql, "etl", *ETL)
-    run_id = start(sql, "etl")
-    extract = sql.value("SELECT id FROM long_task.task WHERE step = 'extract'")
-    sql.run("SELECT long_task.skip_task(%s)", extract)
-    assert states(sql, run_id) == {"extract": "CS", "clean": "AW", "check": "AW", "load": "AB"}
-    assert sql.look(extract, "exit_code, error") == (
-        None,
-        "skipped by " + sql.value("SELECT session_user"),
-    )
-
-
-def test_a_running_task_is_not_skipped_nor_may_people_write_cs_over_others(
-    sql: Sql, node: Node
-) -> None:
-    first, second = sql.insert(), sql.insert()
-    assert node.claim(1) == [first]
-    assert sql.refusal("SELECT long_task.skip_task(%s)", first).code == "LT003"
-    assert (
-        sql.refusal("UPDATE long_task.task SET state_id = 'CS' WHERE id = %s", second).code
-        == "LT003"
-    )
-
-
-def test_a_cancelled_run_is_cancelled_in_all_its_parts(sql: Sql, node: Node) -> None:
-    define(
-        sql, "etl",
-        {"extract": {}, "load": {}, "cleanup": {}},
-        ("load", "extract"), ("cleanup", "extract", {"on": "end"}),
-    )  # fmt: skip
-    run_id = start(sql, "etl")
-    (extract,) = node.claim()
-    assert sql.value("SELECT long_task.cancel_workflow(%s)", run_id) == 3
-    assert states(sql, run_id) == {"extract": "AC", "load": "CC", "cleanup": "CC"}
-    node.report(extract, exit_code=None, signal=15)
-    assert (status(sql, run_id), node.claim()) == ("cancelled", [])
-    assert sql.value("SELECT long_task.resume_workflow(%s)", run_id) == 3
-    assert states(sql, run_id) == {"extract": "AW", "load": "AB", "cleanup": "AB"}
 
 
 def test_a_workflow_is_scheduled_like_a_task(sql: Sql, stopped: Clock, node: Node) -> None:
@@ -418,19 +237,6 @@ def test_a_workflow_is_scheduled_like_a_task(sql: Sql, stopped: Clock, node: Nod
     template = sql.value("SELECT id FROM long_task.task WHERE workflow IS NOT NULL")
     run_id = sql.value("SELECT long_task.run_now(%s)", template)
     assert states(sql, run_id) == {"extract": "AW"}
-
-
-def test_a_schedule_whose_workflow_cannot_start_is_paused_and_says_why(
-    sql: Sql, stopped: Clock, node: Node
-) -> None:
-    define(sql, "etl", {"extract": {"command": ["get", "%PARAM:what%"]}})
-    insert(
-        sql, "task",
-        {"workflow": "etl", "shed_clone": True, "next_start": "2030-05-06 07:08:10+00:00"},
-    )  # fmt: skip
-    stopped.advance(2)
-    node.sync()
-    assert "%PARAM:what%" in sql.value("SELECT error FROM long_task.scheduled")
 
 
 @pytest.mark.parametrize(
@@ -572,24 +378,6 @@ def test_events_start_several_workflows_and_each_run_says_what_started_it(
     runs = sql.rows("SELECT workflow, started_by FROM long_task.workflow_status ORDER BY run_id")
     assert sorted(runs[:2]) == [("etl", "schedule"), ("report", "schedule")]
     assert runs[2:] == [("etl", "person")]
-
-
-def test_what_was_let_go_waits_again_for_a_step_that_is_resumed(sql: Sql, node: Node) -> None:
-    define(sql, "two", {"a": {}, "b": {}}, ("b", "a"))
-    run_id = start(sql, "two")
-    run_step(sql, node, run_id, "a")
-    assert states(sql, run_id) == {"a": "CS", "b": "AW"}
-    sql.run("SELECT long_task.resume_workflow(%s, 'only', 'a')", run_id)
-    assert states(sql, run_id) == {"a": "AW", "b": "AB"}
-
-
-def test_resuming_does_not_follow_a_link_that_is_switched_off(sql: Sql, node: Node) -> None:
-    define(sql, "two", {"a": {}, "b": {}}, ("b", "a", {"enabled": False}))
-    run_id = start(sql, "two")
-    a, b = node.claim()
-    node.report(a, exit_code=1)
-    node.report(b)
-    assert sql.value("SELECT long_task.resume_workflow(%s)", run_id) == 1
 
 
 def test_a_run_without_tasks_does_not_stop_those_behind_it(sql: Sql, node: Node) -> None:
