@@ -4107,6 +4107,10 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here, but for lost
 -- attempts about which somebody else has decided already (ruled): those go on after retry_in seconds, or not.
 --
+-- One that was claimed ahead and given back has never been an attempt: it takes its old place in the queue and leaves no
+-- history, and its number is taken back, which no process has ever had. If it was cancelled meanwhile, it is an
+-- attempt that ended before it was started.
+--
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
 -- are one statement for the same reason; what is locked is the newest version of a row, and the verdict is
@@ -4174,6 +4178,7 @@ BEGIN
       peak_memory    bigint,
       output         text,
       result         text,
+      given_back     boolean,
       ruled          boolean,
       retry_in       double precision
     )
@@ -4190,7 +4195,8 @@ BEGIN
         WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
         ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
       END AS run_state_id,
-      r.old_state_id = 'AE' AND r.why IS NOT NULL AND CASE
+      r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
+      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.given_back IS NOT TRUE AND CASE
         WHEN r.ruled THEN r.retry_in IS NOT NULL
         ELSE r.failures < r.max_attempts
       END AS again
@@ -4206,6 +4212,7 @@ BEGIN
       v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
       v.scheduled_for
     FROM verdict AS v
+    WHERE NOT v.unstarted
     ON CONFLICT (task_id, attempt) DO NOTHING
   ),
   ended AS (
@@ -4215,6 +4222,7 @@ BEGIN
       run_queued_by = NULL,
       run_scheduled_for = NULL,
       state_id = CASE
+        WHEN v.unstarted THEN 'AW'
         WHEN v.again THEN
           CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
@@ -4224,21 +4232,23 @@ BEGIN
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
         ELSE t.last_state_change
       END,
-      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.ended ELSE t.finished END,
+      started = CASE WHEN NOT v.unstarted THEN t.started END,
+      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
+      attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
       start_after = CASE
         WHEN v.again THEN
           v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
         ELSE t.start_after
       END,
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
-      worker_id = CASE WHEN v.again AND NOT v.pinned THEN NULL ELSE t.worker_id END,
+      worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
       ready_seq = CASE
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
       exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
       signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
-      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.why ELSE t.error END,
+      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
       output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
       result = CASE
         WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
@@ -4295,7 +4305,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:73ef80c8551444e8fb532d6ff241ca0b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:434250ff73197fa432635ffe74f9201b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 

@@ -28,7 +28,10 @@ LEASE_LOST = "Lease lost"
 
 
 class Start(NamedTuple):
-    """Start one process. To ``env`` the guardian adds PG_TASKS_RESULT, and below it its own."""
+    """Start one process, as soon as a slot is free.
+
+    To ``env`` the guardian adds PG_TASKS_RESULT, and below it its own.
+    """
 
     task_id: int
     attempt: int
@@ -66,10 +69,14 @@ class Kill(NamedTuple):
 
 
 class KillAll(NamedTuple):
-    """Kill, for every attempt there is."""
+    """Kill, for every process there is; what waits for a slot is given back."""
 
     reason: str
     grace: float | None = None
+
+
+class GiveBack(NamedTuple):
+    """Start nothing of what waits for a slot, and give it back."""
 
 
 class Fence(NamedTuple):
@@ -117,6 +124,8 @@ class Ended(NamedTuple):
     """What the process wrote to PG_TASKS_RESULT: JSON text, checked. None: nothing was written."""
     left_behind: int
     """Processes that were still alive after the main one had ended, and were killed."""
+    given_back: bool = False
+    """It was not started, for no fault of its own: somebody may start it yet."""
 
 
 class Fenced(NamedTuple):
@@ -125,12 +134,13 @@ class Fenced(NamedTuple):
     killed: int
 
 
-Request: TypeAlias = Start | Stop | Kill | KillAll | Fence
+Request: TypeAlias = Start | Stop | Kill | KillAll | GiveBack | Fence
 News: TypeAlias = Started | Ended | Fenced
 Message: TypeAlias = Request | News
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Start, Stop, Kill, KillAll, Fence, Started, Ended, Fenced)
+    kind.__name__: kind
+    for kind in (Start, Stop, Kill, KillAll, GiveBack, Fence, Started, Ended, Fenced)
 }
 _LENGTH = struct.Struct("!I")
 

@@ -11,6 +11,8 @@ class Config(NamedTuple):
     """Absolute. Result files are kept here; of one guardian alone, mode 0700."""
     root: str
     """Absolute. Where a task without ``cwd`` runs, and what a relative ``cwd`` is relative to."""
+    slots: int | None = None
+    """How many attempts there may be at once; more than that wait. None: no limit."""
     output_tail: int = 8192
     """Bytes of stdout and stderr that ``Ended.output`` keeps of each attempt."""
     output_dir: str | None = None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pg_tasks.guardian import result
 from pg_tasks.guardian.attempt import Attempt, Escalation, Exit, Step
+from pg_tasks.guardian.backlog import Backlog, Key
 from pg_tasks.guardian.capture import Capture, OutputFile
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.deadlines import Deadlines
@@ -15,7 +16,7 @@ from pg_tasks.guardian.spawn import CannotStart, Spawner
 from pg_tasks.guardian.tree import ProcessTree
 from pg_tasks.messages import Ended, Kill, KillAll, News, Start, Started, Stop
 
-Key = tuple[int, int]
+_UNSTARTED = "ended before it was started"
 _UNCLEAR = 0.002
 """Seconds until it is asked again whose a process is that is in the middle of execve(2)."""
 
@@ -32,8 +33,8 @@ class Keeper:
         """By descriptor, those that somebody watches for ``read_outputs``."""
         self._config = config
         self._spawner = spawner
-        self._waiting: dict[Key, Start] = {}
-        self._early: dict[Key, list[Kill]] = {}
+        self._slots = config.slots
+        self._backlog = Backlog()
         self._mains: dict[int, Attempt] = {}
         self._closing: dict[Attempt, None] = {}
         self._deadlines = Deadlines()
@@ -42,23 +43,30 @@ class Keeper:
         self._orphans = Orphans(tree, config.run_dir)
         self._killer = Killer(tree, self._orphans)
 
-    def accept(self, start: Start) -> None:
+    def accept(self, start: Start, now: float) -> None:
         """Queue it for ``start_next``. A key that is there already is refused."""
-        key = (start.task_id, start.attempt)
-        if key not in self.attempts and key not in self._waiting:
-            self._waiting[key] = start
+        if (start.task_id, start.attempt) not in self.attempts:
+            self._backlog.put(start, now)
 
     def has_waiting(self) -> bool:
-        return bool(self._waiting)
+        """Whether something is not started yet, for want of a slot or of time."""
+        return bool(self._backlog)
+
+    def can_start(self) -> bool:
+        """Whether there is something for ``start_next``, and a slot for it."""
+        return bool(self._backlog) and (self._slots is None or len(self.attempts) < self._slots)
+
+    def oldest_waiting(self) -> float:
+        """Since when the first of those that wait has waited; infinity: none does."""
+        return self._backlog.oldest()
 
     def start_next(self) -> Attempt | None:
         """Start the one that has waited longest; ``settle`` it when it has lived for a while.
 
         None: it could not be started, and the news say why.
         """
-        key, start = next(iter(self._waiting.items()))
-        del self._waiting[key]
-        early = self._early.pop(key, ())
+        start, _, kills = self._backlog.take()
+        key = (start.task_id, start.attempt)
         result_path = f"{self._config.run_dir}/{key[0]}-{key[1]}.json"
         started = boottime()
         try:
@@ -77,7 +85,7 @@ class Keeper:
         )
         self.attempts[key] = attempt
         self._mains[spawned.pid] = attempt
-        for kill in early:
+        for kill in kills:
             attempt.escalation.kill(kill.reason, kill.delay, kill.grace, started)
         self._deadlines.put(attempt)
         return attempt
@@ -103,17 +111,15 @@ class Keeper:
                 if capture.fd < 0:
                     del self.outputs[fd]
 
-    def refuse_waiting(self, error: str) -> None:
-        """Nothing that waits is started."""
-        for key in list(self._waiting):
-            del self._waiting[key]
-            self._early.pop(key, None)
-            self._not_started(key, error, None)
+    def give_back_waiting(self, error: str = _UNSTARTED, reason: str | None = None) -> None:
+        """Nothing that waits is started here; it may be elsewhere."""
+        for key in self._backlog.clear():
+            self._not_started(key, error, reason, given_back=True)
 
     def stop(self, message: Stop) -> None:
         """SIGTERM to the tree, no more. One that was not started yet is not started."""
         key = (message.task_id, message.attempt)
-        if key in self._waiting:
+        if key in self._backlog:
             self._withdraw(key, None)
         elif (attempt := self.attempts.get(key)) is not None and attempt.exit is None:
             self._look()
@@ -122,9 +128,9 @@ class Keeper:
     def kill(self, message: Kill, now: float) -> None:
         """Plan it, and take what is due of the plan at once. An unknown key is no error."""
         key = (message.task_id, message.attempt)
-        if key in self._waiting:
+        if key in self._backlog:
             if message.delay > 0:
-                self._early.setdefault(key, []).append(message)
+                self._backlog.plan(message)
             else:
                 self._withdraw(key, message.reason)
         elif (attempt := self.attempts.get(key)) is not None:
@@ -134,9 +140,8 @@ class Keeper:
             self._escalate(attempt, now)
 
     def kill_all(self, message: KillAll, now: float) -> None:
-        """Kill, for every attempt; those that wait are not started."""
-        for key in list(self._waiting):
-            self._withdraw(key, message.reason)
+        """Kill, for every attempt; those that wait are given back."""
+        self.give_back_waiting(reason=message.reason)
         attempts = list(self.attempts.values())
         if not attempts:
             return
@@ -255,16 +260,17 @@ class Keeper:
         )
 
     def _withdraw(self, key: Key, reason: str | None) -> None:
-        del self._waiting[key]
-        self._early.pop(key, None)
-        self._not_started(key, "ended before it was started", reason)
+        self._backlog.remove(key)
+        self._not_started(key, _UNSTARTED, reason)
 
-    def _not_started(self, key: Key, error: str, reason: str | None) -> None:
+    def _not_started(
+        self, key: Key, error: str, reason: str | None, *, given_back: bool = False
+    ) -> None:
         now = boottime()
         self.news.append(
             Ended(
                 key[0], key[1], None, None, None, False, reason, None, error, now,
-                now, 0.0, 0.0, 0, None, None, 0,
+                now, 0.0, 0.0, 0, None, None, 0, given_back,
             )
         )  # fmt: skip
 

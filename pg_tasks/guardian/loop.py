@@ -9,8 +9,9 @@ from typing import NoReturn
 
 from pg_tasks.errors import ProtocolError
 from pg_tasks.guardian.attempt import Attempt
+from pg_tasks.guardian.backlog import Key
 from pg_tasks.guardian.channel import Channel
-from pg_tasks.guardian.keeper import Keeper, Key
+from pg_tasks.guardian.keeper import Keeper
 from pg_tasks.guardian.kernel import BoottimeAlarm, boottime, signal_descriptor
 from pg_tasks.guardian.log import log
 from pg_tasks.messages import (
@@ -18,6 +19,7 @@ from pg_tasks.messages import (
     Ended,
     Fence,
     Fenced,
+    GiveBack,
     Kill,
     KillAll,
     Message,
@@ -31,6 +33,11 @@ _STARTS = 8
 """Of one turn: each takes some 0.3 ms, in which nobody is reaped or killed."""
 _YOUNG = 0.02
 """Seconds for which nothing is said of a new process, and its output is left in its pipe."""
+_HELD = 0.01
+"""Seconds for which news are collected while the next tasks are at hand: each frame wakes the node
+and makes a call of the database, and nobody waits for the slots."""
+_LONGEST_WAIT = 0.1
+"""Seconds after which those that wait for a slot are given back, for another node to start them."""
 _SIGINFO_SIZE = 128
 
 
@@ -50,6 +57,7 @@ class Loop:
         self._ends = signal_descriptor(SIGCHLD)
         self._parent = _watch(parent)
         self._watches_writing = False
+        self._told = 0.0
         self._node_is_there = True
         self._epoll = select.epoll()
         for fd in (channel.fileno(), self._alarm.fileno(), self._ends, self._parent):
@@ -74,25 +82,33 @@ class Loop:
         now = boottime()
         if now >= self._deadline:
             self._keep_fence()
-        if self._keeper.has_waiting():
+        if self._keeper.can_start():
             # First what is known: starting takes a while, in which the node can report it.
-            self._tell()
+            self._tell(now)
             self._start_some()
+        if now >= self._give_back_at():
+            self._keeper.give_back_waiting()
         self._keeper.read_outputs(ready)
         if self._keeper.next_deadline() <= now:
             self._keeper.reap()
             self._keeper.escalate_due(now)
         self._settle_some(now)
-        self._tell()
+        self._tell(now)
 
     def _patience(self) -> float:
         """Seconds until something is due; negative: as long as nothing happens."""
-        if self._keeper.has_waiting():
+        if self._keeper.can_start():
             return 0
-        when = self._keeper.next_deadline()
+        when = min(self._keeper.next_deadline(), self._give_back_at())
         if self._young:
             when = min(when, self._young[0][0])
+        if self._keeper.news:
+            when = min(when, self._told + _HELD)
         return max(when - boottime(), 0) if when < inf else -1
+
+    def _give_back_at(self) -> float:
+        """Infinity: nothing waits for a slot."""
+        return inf if self._keeper.can_start() else self._keeper.oldest_waiting() + _LONGEST_WAIT
 
     def _read_requests(self) -> bool:
         """False: nothing was there, and what happened is told by ``_node_is_there``."""
@@ -110,7 +126,7 @@ class Loop:
     def _obey(self, message: Message) -> None:
         match message:
             case Start():
-                self._keeper.accept(message)
+                self._keeper.accept(message, boottime())
             case Stop():
                 self._keeper.stop(message)
             case Kill():
@@ -120,6 +136,8 @@ class Loop:
             case KillAll():
                 self._keeper.reap()
                 self._keeper.kill_all(message, boottime())
+            case GiveBack():
+                self._keeper.give_back_waiting()
             case Fence():
                 self._deadline = message.deadline
                 self._fenced = False
@@ -142,12 +160,12 @@ class Loop:
             self._dying |= self._keeper.attempts.keys()
             self._killed_by_fence = len(self._dying)
             self._keeper.kill_all(KillAll(LEASE_LOST, 0.0), now)
-        self._keeper.refuse_waiting(LEASE_LOST)
+        self._keeper.give_back_waiting(LEASE_LOST)
 
     def _start_some(self) -> None:
         for _ in range(_STARTS):
             now = boottime()
-            if now >= self._deadline or not self._keeper.has_waiting():
+            if now >= self._deadline or not self._keeper.can_start():
                 return
             attempt = self._keeper.start_next()
             if attempt is not None:
@@ -165,10 +183,12 @@ class Loop:
                     self._epoll.register(fd, select.EPOLLIN)
             self._young.popleft()
 
-    def _tell(self) -> None:
-        news = self._take_news()
+    def _tell(self, now: float) -> None:
+        held = self._keeper.has_waiting() and now < self._told + _HELD
+        news = [] if held else self._take_news()
         try:
             if news:
+                self._told = now
                 self._channel.send(news)
             elif self._channel.wants_write:
                 self._channel.flush()

@@ -269,7 +269,7 @@ def reports_json(reports: Sequence[Ended], now: float) -> str:
 
 
 def _report(report: Ended, now: float) -> dict[str, Any]:
-    return {
+    said: dict[str, Any] = {
         "task_id": report.task_id,
         "attempt": report.attempt,
         "pid": report.pid,
@@ -287,6 +287,9 @@ def _report(report: Ended, now: float) -> dict[str, Any]:
         "output": _storable(report.output),
         "result": _storable(report.result),
     }
+    if report.given_back:
+        said["given_back"] = True
+    return said
 
 
 def _storable(text: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """What the guardian is to be told, as the answers of the database have it."""
 
-from pg_tasks.messages import Fence, KillAll, Request
+from pg_tasks.messages import Fence, GiveBack, KillAll, Request
 from pg_tasks.node.calls import Attend, Order, Synced
 from pg_tasks.node.lease import Lease
 from pg_tasks.node.orders import attend_request, start_request, unusable
@@ -39,6 +39,11 @@ class Dispatch:
     def fence(self, lease: Lease) -> None:
         """The lease is trusted until then."""
         self._requests.append(Fence(lease.trusted_until))
+
+    def give_back(self) -> None:
+        """What waits for a slot is for another node to start."""
+        if self._roster.waiting:
+            self._requests.append(GiveBack())
 
     def kill_all(self, reason: str, grace: float | None) -> None:
         """End what runs; ``grace`` in seconds, None: each task's own."""

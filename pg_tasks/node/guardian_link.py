@@ -29,20 +29,23 @@ class GuardianLink:
 
     @classmethod
     def start(
-        cls, config: Config, environment: Mapping[bytes, bytes] | None = None
+        cls,
+        config: Config,
+        environment: Mapping[bytes, bytes] | None = None,
+        own_dir: Path | None = None,
     ) -> "GuardianLink":
         """Start a guardian; the calling process becomes a subreaper.
 
-        ``config.run_dir`` is made if need be, and a directory of this node's in it is what the
-        guardian gets. ``environment``: what tasks inherit; None: this process's own, in both cases
-        less the node's settings and password.
+        ``environment``: what tasks inherit; None: this process's own, in both cases less the node's
+        settings and password. ``own_dir``: the node's directory for result files, which the caller
+        removes; None: ``config.run_dir`` is made if need be, and the link takes one in it.
         Raises SettingsError when a directory cannot be used, OSError when nothing can be started.
         """
         tree = ProcessTree()
         _check_directory(config.root, "root")
         if config.output_dir is not None:
             run_dir.make_private(Path(config.output_dir), "output_dir")
-        own_dir = run_dir.claim(Path(config.run_dir), tree)
+        claimed = run_dir.claim(Path(config.run_dir), tree) if own_dir is None else None
         become_subreaper()
         before = {
             pid: process.started
@@ -51,23 +54,25 @@ class GuardianLink:
         }
         ours, theirs = socket.socketpair()
         try:
-            pid = _spawn(theirs, config._replace(run_dir=str(own_dir)), environment)
+            where = str(own_dir or claimed)
+            pid = _spawn(theirs, config._replace(run_dir=where), environment)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        return cls(pid, ours, tree, own_dir, before)
+        return cls(pid, ours, tree, claimed, before)
 
     def __init__(
         self,
         pid: int,
         connection: socket.socket,
         tree: ProcessTree,
-        own_dir: Path,
+        own_dir: Path | None,
         before: dict[int, int],
     ) -> None:
-        """For ``start``. ``before``: pid and start of the children this process had already."""
+        """For ``start``. ``own_dir``: what to remove in the end; ``before``: pid and start of the
+        children this process had already."""
         self.pid = pid
         self._channel = Channel(connection)
         self._tree = tree
@@ -110,18 +115,25 @@ class GuardianLink:
             raise GuardianDied(f"the guardian is gone: {error}") from None
         return [item for item in messages if isinstance(item, Started | Ended | Fenced)]
 
-    def close(self, limit: float = _CLOSE_LIMIT) -> None:
-        """End the guardian and everything it runs, at once, and wait for that; may be repeated.
-
-        A guardian that takes longer than ``limit`` seconds is killed, and its tasks from here.
-        """
+    def shut(self) -> None:
+        """Have the guardian end itself and everything it runs, at once; ``close`` waits for it."""
         if not self._reaped:
             self._channel.shut_writing()
+
+    def close(self, limit: float = _CLOSE_LIMIT, spare: Collection[int] = ()) -> None:
+        """End the guardian and everything it runs, at once, and wait for that; may be repeated.
+
+        A guardian that takes longer than ``limit`` seconds is killed, and its tasks from here;
+        ``spare`` as for ``kill_orphans``.
+        """
+        if not self._reaped:
+            self.shut()
             if not self._ends_within(limit):
-                self.kill_orphans()
+                self.kill_orphans(spare)
             self._reap()
         self._channel.close()
-        run_dir.remove(self._run_dir)
+        if self._run_dir is not None:
+            run_dir.remove(self._run_dir)
 
     def kill_orphans(self, spare: Collection[int] = ()) -> int:
         """After GuardianDied: end the guardian for certain, and all that it had started.

@@ -19,18 +19,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pg_tasks import __version__
-from pg_tasks.errors import GuardianDied, PgTasksError
+from pg_tasks.errors import PgTasksError
 from pg_tasks.exhaustive import assert_never
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.kernel import boottime
 from pg_tasks.log import event
-from pg_tasks.messages import Ended, Fence, Fenced, News, Started
+from pg_tasks.messages import Ended, Fenced, News, Started
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
 from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.ear import Ear
-from pg_tasks.node.guardian_link import GuardianLink
+from pg_tasks.node.guardians import Guardians
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.remains import judge, kill_remains, name_process
@@ -126,8 +126,7 @@ class Node:
     def _run(self) -> int:
         kill_remains()
         with self._run_dir() as run_dir:
-            self._guardian_config = self._config(run_dir)
-            self._guardian = GuardianLink.start(self._guardian_config)
+            self._guardians = Guardians(self._config(run_dir), self._settings.max_task_count)
             try:
                 with self._signals():
                     while not self._session.over:
@@ -136,7 +135,7 @@ class Node:
                 self._link.close()
                 if self._ear is not None:
                     self._ear.link.close()
-                self._guardian.close()
+                self._guardians.close()
                 self._stop_read.close()
                 self._stop_write.close()
         for report in self._roster.unreported():
@@ -155,40 +154,35 @@ class Node:
             self._stop_write.send(b"\0")
 
     def _turn(self) -> None:
-        try:
-            # Before the next call is made up: the guardian starts processes meanwhile.
-            self._deliver()
-            now = boottime()
-            self._session.turn(now)
-            if self._ear is not None:
-                self._ear.turn(now)
-            if self._end_at is not None and now >= self._end_at:
-                self._end_tasks(None)
-            self._deliver()
-            if not self._session.over:
-                self._wait()
-        except GuardianDied as error:
-            self._replace_guardian(error)
+        # Before the next call is made up: the guardians start processes meanwhile.
+        self._deliver()
+        now = boottime()
+        self._session.turn(now)
+        if self._ear is not None:
+            self._ear.turn(now)
+        if self._end_at is not None and now >= self._end_at:
+            self._end_tasks(None)
+        self._deliver()
+        if not self._session.over:
+            self._wait()
+        self._bury_guardians()
 
     def _deliver(self) -> None:
         if requests := self._dispatch.take():
-            self._guardian.send(requests)
+            self._guardians.send(requests)
 
     def _wait(self) -> None:
         """Sleep until something happens or is due, then let those act for whom it is."""
         poll = select.poll()
         poll.register(self._stop_read.fileno(), select.POLLIN)
-        guardian = self._guardian.fileno()
-        poll.register(
-            guardian, select.POLLIN | (select.POLLOUT if self._guardian.wants_write else 0)
-        )
+        self._guardians.register(poll)
         database = _register(poll, self._link)
         ear = _register(poll, self._ear.link) if self._ear is not None else -1
         ready = {fd for fd, _ in poll.poll(self._patience())}
         if self._stop_read.fileno() in ready:
             self._hear_stop()
-        if guardian in ready:
-            self._hear_guardian()
+        for news in self._guardians.hear(ready):
+            self._take(news)
         if database in ready:
             self._session.advance(boottime())
         if self._ear is not None and ear in ready:
@@ -206,6 +200,7 @@ class Node:
         stops = len(self._stop_read.recv(1024))
         self._stops += stops
         self._session.leaving = True
+        self._dispatch.give_back()
         event(logger, logging.INFO, "stopping", signals=self._stops, tasks=self._roster.live)
         if self._stops == stops and stops == 1:
             self._end_at = boottime() + self._settings.stop_grace
@@ -218,12 +213,6 @@ class Node:
         self._end_at = None
         self._dispatch.refuse(NODE_STOPPED)
         self._dispatch.kill_all(NODE_STOPPED, grace)
-
-    def _hear_guardian(self) -> None:
-        if self._guardian.wants_write:
-            self._guardian.flush()
-        for news in self._guardian.receive():
-            self._take(news)
 
     def _take(self, news: News) -> None:
         match news:
@@ -245,17 +234,13 @@ class Node:
             case _:
                 assert_never(news)
 
-    def _replace_guardian(self, error: GuardianDied) -> None:
-        """The tasks are our children now, because we are a subreaper: kill them, say so, go on."""
-        killed = self._guardian.kill_orphans()
-        event(logger, logging.ERROR, "guardian_died", error=error, killed=killed)
-        self._guardian.close()
-        now = boottime()
-        for key in self._roster.live_keys():
-            self._session.ended(without_process(key, GUARDIAN_DIED, now))
-        self._guardian = GuardianLink.start(self._guardian_config)
-        if self._session.lease is not None:
-            self._guardian.send([Fence(self._session.lease.trusted_until)])
+    def _bury_guardians(self) -> None:
+        """The tasks are our children now, because we are a subreaper: they were killed; go on."""
+        for death in self._guardians.bury():
+            event(logger, logging.ERROR, "guardian_died", error=death.error, killed=death.killed)
+            now = boottime()
+            for key in death.lost:
+                self._session.ended(without_process(key, GUARDIAN_DIED, now))
 
     def _config(self, run_dir: Path) -> Config:
         settings = self._settings

@@ -29,13 +29,27 @@ class Roster:
 
     @property
     def live(self) -> int:
-        """How many processes there are, or are being started."""
+        """How many processes there are, are being started, or wait for a slot."""
         return len(self._live)
 
     @property
     def free(self) -> int:
         """How many more there may be."""
-        return max(self._slots - len(self._live), 0)
+        return self.room(0)
+
+    def room(self, ahead: int) -> int:
+        """How many more may be ordered, if ``ahead`` of them may wait for a slot."""
+        return max(self._slots + ahead - len(self._live), 0)
+
+    @property
+    def running(self) -> int:
+        """How many of the live ones have a slot."""
+        return min(len(self._live), self._slots)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some of the live ones wait for a slot."""
+        return len(self._live) > self._slots
 
     @property
     def due(self) -> bool:
@@ -46,10 +60,6 @@ class Roster:
     def empty(self) -> bool:
         """Whether there is neither a process nor anything to report."""
         return not (self._live or self._due or self._in_flight or self._put_off)
-
-    def live_keys(self) -> list[Key]:
-        """The attempts whose processes may be alive."""
-        return list(self._live)
 
     def unreported(self) -> list[Ended]:
         """Ends that the database has not been told."""

@@ -19,6 +19,7 @@ from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.lease import Lease, Terms, granted
 from pg_tasks.node.link import Hints, Link, Phase
+from pg_tasks.node.prefetch import Prefetch
 from pg_tasks.node.roster import Roster
 from pg_tasks.node.standby import Standby
 from pg_tasks.node.watch import Watch
@@ -82,6 +83,7 @@ class Session:
         self._dismissed = False
         self._leave_at = 0.0
         self._watch = Watch()
+        self._prefetch = Prefetch()
         self._sync_at: float | None = None
         self._retry_at: float | None = None
         self.lease: Lease | None = None
@@ -123,6 +125,7 @@ class Session:
 
     def ended(self, report: Ended) -> None:
         """An attempt is over."""
+        self._prefetch.ended(report)
         self._roster.end(report)
 
     def wake_at(self) -> float | None:
@@ -236,8 +239,8 @@ class Session:
             known=roster.known_tasks() if renews or not self._contact.compared else None,
             watched=watched if renews else None,
             reports=roster.take_reports(),
-            free_slots=0 if self._is_leaving else roster.free,
-            running=roster.live,
+            free_slots=0 if self._is_leaving else roster.room(self._prefetch.ahead(now)),
+            running=roster.running,
             lease_seconds=self._rules.terms.duration if renews else None,
             now=now,
         )
@@ -343,6 +346,8 @@ class Session:
 
     def _heed(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""
+        if stop:
+            self._dispatch.give_back()
         dismissed = stop in LEAVE_CODES
         if self._dismissed and not dismissed:
             self._hinted = True

@@ -87,8 +87,12 @@ class RunningNode:
         return wait_until(self.log, lambda log: text in log, describe=f"the log to say {text!r}")
 
     def guardian(self) -> psutil.Process:
-        """Its present guardian: the only child it has."""
-        return wait_until(self._process.children, lambda found: len(found) == 1)[0]
+        """Its present guardian; the oldest, if it has several."""
+        return self.guardians()[0]
+
+    def guardians(self) -> list[psutil.Process]:
+        """Its present guardians, the oldest first. It has no other children."""
+        return sorted(wait_until(self._process.children), key=lambda child: child.pid)
 
     def tasks(self) -> list[psutil.Process]:
         """Every process that came from a task and is alive, wherever it went."""
@@ -106,9 +110,9 @@ class RunningNode:
         return found
 
     def memory(self) -> int:
-        """Bytes of resident memory of node and guardian."""
-        guardian = self.guardian()
-        return int(self._process.memory_info().rss + guardian.memory_info().rss)
+        """Bytes of resident memory of node and guardians."""
+        processes = [self._process, *self.guardians()]
+        return sum(int(process.memory_info().rss) for process in processes)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

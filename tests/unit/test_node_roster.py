@@ -26,6 +26,15 @@ def test_slots_are_never_less_than_none() -> None:
     assert roster_with(1, 2, 3, slots=2).free == 0
 
 
+def test_some_may_wait_for_a_slot() -> None:
+    roster = roster_with(1, 2, 3, slots=2)
+    assert (roster.live, roster.running, roster.waiting) == (3, 2, True)
+    assert (roster.free, roster.room(4)) == (0, 3)
+    roster.end(end(1))
+    assert (roster.live, roster.running, roster.waiting) == (2, 2, False)
+    assert (roster.free, roster.room(4)) == (0, 4)
+
+
 def test_an_end_is_handed_in_once_when_it_was_taken_in() -> None:
     roster = roster_with(1)
     roster.end(end(1))

@@ -1,0 +1,146 @@
+"""The guardians of a node. Each has a part of the slots, and starts processes beside the others."""
+
+import os
+import select
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pg_tasks.errors import GuardianDied
+from pg_tasks.guardian.config import Config
+from pg_tasks.guardian.tree import ProcessTree
+from pg_tasks.messages import Ended, Fence, Kill, News, Request, Start, Stop
+from pg_tasks.node import run_dir
+from pg_tasks.node.guardian_link import GuardianLink
+from pg_tasks.node.roster import Key
+
+_SLOTS_EACH = 4
+"""A guardian more for so many slots: fewer do not keep one busy."""
+_MOST = 4
+
+
+class Death(NamedTuple):
+    """A guardian that died, and was replaced."""
+
+    error: GuardianDied
+    lost: list[Key]
+    """The attempts it had."""
+    killed: int
+    """Processes that it had left behind."""
+
+
+def share(slots: int) -> list[int]:
+    """The slots of each guardian.
+
+    One of them is waiting most of the time, for the kernel to have started a process. More of them
+    than there are cores only wait for each other.
+    """
+    count = max(min(slots // _SLOTS_EACH, len(os.sched_getaffinity(0)), _MOST), 1)
+    each, more = divmod(slots, count)
+    return [each + (index < more) for index in range(count)]
+
+
+class Guardians:
+    """Which of them has an attempt, and what to tell whom. Nothing blocks but ``close``, and
+    ``bury`` when one has died."""
+
+    def __init__(self, config: Config, slots: int) -> None:
+        """Starts them. Raises as ``GuardianLink.start``."""
+        self._configs = [config._replace(slots=part) for part in share(slots)]
+        self._links: list[GuardianLink] = []
+        self._keys: list[set[Key]] = []
+        self._errors: dict[int, GuardianDied] = {}
+        self._fence: Fence | None = None
+        self._run_dir = run_dir.claim(Path(config.run_dir), ProcessTree())
+        try:
+            for each in self._configs:
+                self._links.append(GuardianLink.start(each, own_dir=self._run_dir))
+                self._keys.append(set())
+        except BaseException:
+            self.close()
+            raise
+
+    def register(self, poll: "select.poll") -> None:
+        """Have them watched: for what they say, and for taking what they have not taken."""
+        for link in self._links:
+            poll.register(
+                link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_write else 0)
+            )
+
+    def send(self, requests: Iterable[Request]) -> None:
+        """An attempt goes to the one with the most room, what is about it to where it is, all else
+        to all of them."""
+        frames: list[list[Request]] = [[] for _ in self._links]
+        for request in requests:
+            for index in self._concerned(request):
+                frames[index].append(request)
+        for index, frame in enumerate(frames):
+            if frame:
+                self._tell(index, frame)
+
+    def hear(self, ready: Iterable[int]) -> list[News]:
+        """What those have to say whose descriptors are ready."""
+        ready = frozenset(ready)
+        heard: list[News] = []
+        for index, link in enumerate(self._links):
+            if link.fileno() not in ready or index in self._errors:
+                continue
+            try:
+                if link.wants_write:
+                    link.flush()
+                news = link.receive()
+            except GuardianDied as error:
+                self._errors[index] = error
+                continue
+            for item in news:
+                if isinstance(item, Ended):
+                    self._keys[index].discard(Key(item.task_id, item.attempt))
+            heard += news
+        return heard
+
+    def bury(self) -> list[Death]:
+        """Kill what those that died have left, and start others in their place."""
+        deaths = []
+        while self._errors:
+            index, error = self._errors.popitem()
+            spare = [link.pid for link in self._links if link is not self._links[index]]
+            killed = self._links[index].kill_orphans(spare)
+            self._links[index].close()
+            deaths.append(Death(error, list(self._keys[index]), killed))
+            self._keys[index].clear()
+            self._links[index] = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
+            if self._fence is not None:
+                self._tell(index, [self._fence])
+        return deaths
+
+    def close(self) -> None:
+        """End them all, and everything they run, at once."""
+        for link in self._links:
+            link.shut()
+        for link in self._links:
+            link.close(spare=[other.pid for other in self._links if other is not link])
+        run_dir.remove(self._run_dir)
+
+    def _concerned(self, request: Request) -> Iterable[int]:
+        match request:
+            case Start():
+                index = min(range(len(self._links)), key=self._load)
+                self._keys[index].add(Key(request.task_id, request.attempt))
+                return (index,)
+            case Stop() | Kill():
+                key = Key(request.task_id, request.attempt)
+                return [index for index, keys in enumerate(self._keys) if key in keys]
+            case Fence():
+                self._fence = request
+        return range(len(self._links))
+
+    def _load(self, index: int) -> float:
+        slots = self._configs[index].slots
+        assert slots is not None
+        return len(self._keys[index]) / slots
+
+    def _tell(self, index: int, requests: list[Request]) -> None:
+        try:
+            self._links[index].send(requests)
+        except GuardianDied as error:
+            self._errors[index] = error
