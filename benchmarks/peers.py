@@ -42,6 +42,7 @@ Environment: TypeAlias = Mapping[str, str]
 Peer: TypeAlias = Callable[[int, int, Environment], float]
 """Count, at once, environment -> seconds."""
 _HERE = Path(__file__).parent
+_PATIENCE = 120.0
 
 
 def xargs(count: int, parallel: int, environment: Environment) -> float:
@@ -113,6 +114,7 @@ def _hyperqueue(count: int, parallel: int, environment: Environment, output: str
             capture_output=True,
             check=True,
             text=True,
+            timeout=_PATIENCE,
         )
     return float(done.stdout.splitlines()[-1])
 

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -92,10 +92,20 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def write(path: Path, machine: Machine, results: Sequence[Result]) -> None:
-    """The same as JSON."""
+def write(
+    path: Path,
+    machine: Machine,
+    results: Sequence[Result],
+    turns: Sequence[Mapping[str, float]] = (),
+) -> None:
+    """The same as JSON; ``turns`` are what was seen over time, if anything was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine._asdict(), "results": [_as_json(result) for result in results]}
+    content: dict[str, object] = {
+        "machine": machine._asdict(),
+        "results": [_as_json(result) for result in results],
+    }
+    if turns:
+        content["turns"] = list(turns)
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 

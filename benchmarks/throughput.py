@@ -73,7 +73,6 @@ def _beside(
 
 
 def _cost(slots: int, spent: Cpu, tasks: int) -> Iterator[Result]:
-    """The kernel's clock has ticks of 10 ms, so that it takes some thousand tasks."""
     names = {"tasks": "the task itself", "postgresql": "PostgreSQL"}
     for field, seconds in spent._asdict().items():
         name = f"{slots} at once: CPU of a task: {names.get(field, field)}"
