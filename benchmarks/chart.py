@@ -33,19 +33,20 @@ def main() -> int:
     parser.add_argument("json", nargs="?", type=Path, help="[the latest in benchmarks/results]")
     parser.add_argument("--svg", type=Path, default=_SVG, help="[%(default)s]")
     words = parser.parse_args()
-    source = words.json or max((_HERE / "results").glob("[0-9]*.json"), default=None)
-    if source is None:
-        parser.error("nothing has been measured yet: make bench ARGS=throughput")
-    words.svg.write_text(draw(json.loads(source.read_text())))
-    sys.stdout.write(f"{words.svg} from {source}\n")
-    return 0
+    # The names of results sort by time.
+    results = sorted((_HERE / "results").glob("[0-9]*.json"), reverse=True)
+    for source in [words.json] if words.json else results:
+        measured = json.loads(source.read_text())
+        if _rates(measured["results"]):
+            words.svg.write_text(draw(measured))
+            sys.stdout.write(f"{words.svg} from {source}\n")
+            return 0
+    parser.error("there is no throughput in any results: make bench ARGS=throughput")
 
 
 def draw(measured: dict[str, Any]) -> str:
-    """SVG. Raises ValueError if throughput was not measured."""
+    """SVG."""
     groups = _rates(measured["results"])
-    if not groups:
-        raise ValueError("there is no throughput in these results")
     most = max(rate for bars in groups.values() for rate in bars.values())
     lines: list[str] = []
     y = 0

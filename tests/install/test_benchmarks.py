@@ -54,9 +54,13 @@ def test_the_chart_has_a_bar_for_each_tool_and_is_the_same_for_the_same_numbers(
     assert "2026-01-02, commit abc" in texts[-1]
 
 
-def test_results_without_throughput_make_no_chart() -> None:
-    with pytest.raises(ValueError, match="no throughput"):
-        chart.draw({"results": []})
+def test_results_without_throughput_make_no_chart(tmp_path: Path) -> None:
+    found, picture = tmp_path / "results.json", tmp_path / "picture.svg"
+    found.write_text(json.dumps({"results": []}))
+    done = _run(str(found), "--svg", str(picture), module="benchmarks.chart")
+    assert done.returncode == 2
+    assert "there is no throughput in any results" in done.stderr
+    assert not picture.exists()
 
 
 def test_a_benchmark_that_does_not_exist_is_refused() -> None:
@@ -65,9 +69,9 @@ def test_a_benchmark_that_does_not_exist_is_refused() -> None:
     assert "there is no benchmark speed" in done.stderr
 
 
-def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+def _run(*words: str, module: str = "benchmarks") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *words],
+        [sys.executable, "-m", module, *words],
         cwd=_ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
