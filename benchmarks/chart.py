@@ -28,7 +28,7 @@ text { fill: #d5dbe1 } .ours { fill: #5a9be0 } .other { fill: #56616d }
 }"""
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chart", description=__doc__)
     parser.add_argument("json", nargs="?", type=Path, help="[the latest in benchmarks/results]")
     parser.add_argument("--svg", type=Path, default=_SVG, help="[%(default)s]")
@@ -40,12 +40,12 @@ def main() -> int:
         if _rates(measured["results"]):
             words.svg.write_text(draw(measured))
             sys.stdout.write(f"{words.svg} from {source}\n")
-            return 0
+            return
     parser.error("there is no throughput in any results: make bench ARGS=throughput")
 
 
 def draw(measured: dict[str, Any]) -> str:
-    """SVG."""
+    """SVG with a group of bars for each parallelism, the fastest first."""
     groups = _rates(measured["results"])
     most = max(rate for bars in groups.values() for rate in bars.values())
     lines: list[str] = []
@@ -94,4 +94,4 @@ def _caption(measured: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
