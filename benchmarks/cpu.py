@@ -36,9 +36,9 @@ class _Times(NamedTuple):
 
 
 def look(lab: Lab, node: NodeProcess) -> Cpu:
-    """Until now. The node is idle: all tasks have been reaped.
+    """Until now. Of tasks, those that have been reaped.
 
-    Children that the guardian has nevertheless are its helpers; whom they reap are tasks, too.
+    The guardian may have helpers: whom its children reap are tasks, too.
     """
     keepers = [_times(pid) for pid in (node.guardian, *children(node.guardian))]
     # First the children: who ends meanwhile is counted when the postmaster reaps it.

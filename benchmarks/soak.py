@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import peers, report
+from benchmarks import cpu, peers, report
+from benchmarks.cpu import Cpu
 from benchmarks.lab import Lab, NodeProcess, children, opened, wait_until
 from benchmarks.rates import rate
 from benchmarks.report import Result, at_least, at_most, say
@@ -35,6 +36,9 @@ class Turn(NamedTuple):
 
     rate: float
     """Tasks that ended, a second."""
+    cost: float
+    """Microseconds of CPU for each, its own and all beside it: what else the machine does changes
+    the rate, and this little."""
     vitals: Vitals
 
 
@@ -88,6 +92,18 @@ class Queue:
             self._forgotten += _STEP
 
 
+class _Mark(NamedTuple):
+    """Where a turn begins or ends."""
+
+    ended: int
+    moment: float
+    spent: Cpu
+
+    @classmethod
+    def now(cls, lab: Lab, node: NodeProcess, queue: Queue) -> "_Mark":
+        return cls(queue.ended(), time.monotonic(), cpu.look(lab, node))
+
+
 def main() -> int:
     words = _arguments()
     length = min(60.0, words.minutes * 6)
@@ -111,7 +127,7 @@ def main() -> int:
             ]
     report.show(results)
     path = words.json or _RESULTS / f"soak-{report.file_name(machine)}"
-    series = [{"rate": turn.rate, **turn.vitals._asdict()} for turn in turns]
+    series = [{"rate": turn.rate, "cost": turn.cost, **turn.vitals._asdict()} for turn in turns]
     report.write(path, machine, results, series)
     say(f"written to {path}")
     met = [item.target is None or item.target.is_met(item.value) for item in results]
@@ -121,28 +137,44 @@ def main() -> int:
 def _turns(
     lab: Lab, node: NodeProcess, queue: Queue, helpers: list[int], count: int, length: float
 ) -> Iterator[Turn]:
-    names = ("turn", "tasks/s", *(f"{name} MB" for name in Vitals._fields[:-2]), "fds", "zombies")
+    names = (
+        "turn",
+        "tasks/s",
+        "us/task",
+        *(f"{name} MB" for name in Vitals._fields[:-2]),
+        "fds",
+        "zombies",
+    )
     say("".join(f"{name:>12}" for name in names))
     queue.tend()
-    ended, began = queue.ended(), time.monotonic()
+    before = _Mark.now(lab, node, queue)
     for number in range(1, count + 1):
-        while time.monotonic() - began < length:
+        while time.monotonic() - before.moment < length:
             queue.tend()
             time.sleep(_TICK)
-        now_ended, now = queue.ended(), time.monotonic()
-        turn = Turn((now_ended - ended) / (now - began), look(lab, node, helpers))
-        ended, began = now_ended, now
-        numbers = (number, *turn[:1], *turn.vitals)
+        after = _Mark.now(lab, node, queue)
+        ended = after.ended - before.ended
+        turn = Turn(
+            ended / (after.moment - before.moment),
+            sum(after.spent.since(before.spent)) / ended * 1e6,
+            look(lab, node, helpers),
+        )
+        before = after
+        numbers = (number, turn.rate, turn.cost, *turn.vitals)
         say("".join(f"{value:>12.5g}" for value in numbers))
         yield turn
 
 
 def _verdict(turns: Sequence[Turn], pace: float, tables: float, memory: float) -> Iterator[Result]:
-    """Of the first and the last turn; of sizes, which go up and down, of the halves' largest."""
+    """Of the first and the last turn; of sizes, which go up and down, of the halves' largest.
+
+    What grows without end is twice as large in the second half.
+    """
     first, last = turns[0], turns[-1]
     yield Result(NAME, "tasks in the first turn", first.rate, "/s")
     yield Result(NAME, "tasks in the last turn", last.rate, "/s")
     yield Result(NAME, "last turn to first", last.rate / first.rate, "x", at_least(pace))
+    yield Result(NAME, "CPU of a task: last turn to first", last.cost / first.cost, "x")
     for name in ("tables", "indexes"):
         sizes = [getattr(turn.vitals, name) for turn in turns]
         half = len(sizes) // 2
@@ -174,7 +206,7 @@ def _arguments() -> argparse.Namespace:
     bounds.add_argument(
         "--pace", type=float, default=0.95, help="last turn, at least [%(default)s]"
     )
-    bounds.add_argument("--tables", type=float, default=1.25, help="growth [%(default)s]")
+    bounds.add_argument("--tables", type=float, default=1.5, help="growth [%(default)s]")
     bounds.add_argument("--memory", type=float, default=1.1, help="growth [%(default)s]")
     return parser.parse_args()
 
