@@ -24,6 +24,7 @@ _P50, _P99 = at_most(2.5), at_most(8)
 _UNDER_LOAD = at_most(50)
 _FULL = 16
 """Slots of the node that has no free one."""
+_WARM_UP = 5
 _LOW, _MORE = 2_000, 4_000
 """Fewer waiting than the first, and so many are added: a second's work at least."""
 
@@ -94,41 +95,34 @@ def _cancel(lab: Lab, connection: Connection, made: Probe) -> float:
 def _under_load(lab: Lab, connection: Connection, made: Probe, count: int) -> Iterator[Result]:
     """Each sample is a row of the best priority; all others are ``/bin/true`` of the worst."""
     lab.empty()
-    fed = 0
-    waits: list[float] = []
-    before, began = 0, 0.0
-    for number in range(-5, count):
-        while not lab.ask("SELECT true FROM long_task.task WHERE state_id = 'AW' OFFSET %s", _LOW):
-            fed += _feed(lab)
-        if number == 0:
-            began, before = time.monotonic(), fed - _waiting(lab)
-        time.sleep(_PAUSE)
-        task = _insert(connection, [*made.command, "start"], priority=-1)
-        connection.commit()
-        committed = made.clock()
-        waits.append(_output(lab, task) - committed)
-    ended, took = fed - _waiting(lab) - before, time.monotonic() - began
-    yield Result(NAME, "under full load: tasks that ended", (ended + count) / took, "/s")
-    turn = _FULL / ((ended + count) / took)
-    yield Result(NAME, "under full load: a slot's turn", turn * 1000, "ms")
-    waits = waits[-count:]
+    for _ in range(_WARM_UP):
+        _urgent(lab, connection, made)
+    ended = "SELECT count(*) FROM long_task.task_run"
+    before, began = lab.ask(ended), time.monotonic()
+    waits = [_urgent(lab, connection, made) for _ in range(count)]
+    turn = _FULL * (time.monotonic() - began) / (lab.ask(ended) - before)
     name = "under full load: INSERT -> first instruction"
     yield from _percentiles(name, waits, None, _UNDER_LOAD)
+    yield Result(NAME, "under full load: tasks that ended", _FULL / turn, "/s")
+    yield Result(NAME, "under full load: a slot's turn", turn * 1000, "ms")
     yield Result(NAME, f"{name}, p50 to a slot's turn", median(waits) / turn, "x")
 
 
-def _feed(lab: Lab) -> int:
-    lab.ask(
-        "INSERT INTO long_task.task (state_id, priority, command)"
-        " SELECT 'AW', 1, ARRAY[%s] FROM generate_series(1, %s)",
-        peers.TRUE,
-        _MORE,
-    )
-    return _MORE
-
-
-def _waiting(lab: Lab) -> int:
-    return int(lab.ask("SELECT count(*) FROM long_task.task WHERE state_id = 'AW'"))
+def _urgent(lab: Lab, connection: Connection, made: Probe) -> float:
+    """Seconds that it waits, with many others in the queue."""
+    enough = "SELECT true FROM long_task.task WHERE state_id = 'AW' OFFSET %s"
+    while not lab.ask(enough, _LOW):
+        lab.ask(
+            "INSERT INTO long_task.task (state_id, priority, command)"
+            " SELECT 'AW', 1, ARRAY[%s] FROM generate_series(1, %s)",
+            peers.TRUE,
+            _MORE,
+        )
+    time.sleep(_PAUSE)
+    task = _insert(connection, [*made.command, "start"], priority=-1)
+    connection.commit()
+    committed = made.clock()
+    return _output(lab, task) - committed
 
 
 def _insert(connection: Connection, command: Sequence[str], priority: int = 0) -> int:
