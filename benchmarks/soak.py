@@ -31,6 +31,17 @@ _KEPT, _STEP = 10, 2_000
 _WARM_UP = 500
 
 
+class Bounds(NamedTuple):
+    """Ratios. Of the last turn to the first, but for the tables."""
+
+    pace: float
+    """At least. The others: at most."""
+    cost: float
+    tables: float
+    """Of the largest size in the second half to that in the first."""
+    memory: float
+
+
 class Turn(NamedTuple):
     """What was seen at its end."""
 
@@ -122,7 +133,7 @@ def main() -> int:
             wait_until(lambda: lab.ask(idle), pause=_TICK)
             end = look(lab, node, helpers)
             results = [
-                *_verdict(turns, words.pace, words.tables, words.memory),
+                *_verdict(turns, Bounds(words.pace, words.cost, words.tables, words.memory)),
                 *_left(start, end, len(children(node.guardian)) - len(helpers), queue.lost()),
             ]
     report.show(results)
@@ -165,7 +176,7 @@ def _turns(
         yield turn
 
 
-def _verdict(turns: Sequence[Turn], pace: float, tables: float, memory: float) -> Iterator[Result]:
+def _verdict(turns: Sequence[Turn], bounds: Bounds) -> Iterator[Result]:
     """Of the first and the last turn; of sizes, which go up and down, of the halves' largest.
 
     What grows without end is twice as large in the second half.
@@ -173,19 +184,22 @@ def _verdict(turns: Sequence[Turn], pace: float, tables: float, memory: float) -
     first, last = turns[0], turns[-1]
     yield Result(NAME, "tasks in the first turn", first.rate, "/s")
     yield Result(NAME, "tasks in the last turn", last.rate, "/s")
-    yield Result(NAME, "last turn to first", last.rate / first.rate, "x", at_least(pace))
-    yield Result(NAME, "CPU of a task: last turn to first", last.cost / first.cost, "x")
+    yield Result(NAME, "last turn to first", last.rate / first.rate, "x", at_least(bounds.pace))
+    grown = last.cost / first.cost
+    yield Result(NAME, "CPU of a task: last turn to first", grown, "x", at_most(bounds.cost))
     for name in ("tables", "indexes"):
         sizes = [getattr(turn.vitals, name) for turn in turns]
         half = len(sizes) // 2
         grown = max(sizes[half:]) / max(sizes[:half])
         yield Result(NAME, f"{name}: largest", max(sizes), "MB")
-        yield Result(NAME, f"{name}: second half to first", grown, "x", at_most(tables))
+        yield Result(NAME, f"{name}: second half to first", grown, "x", at_most(bounds.tables))
     for name in ("node", "guardian", "backend"):
         size = getattr(last.vitals, name)
         grown = size / getattr(first.vitals, name)
         yield Result(NAME, f"memory of {name}", size, "MB")
-        yield Result(NAME, f"memory of {name}: last turn to first", grown, "x", at_most(memory))
+        yield Result(
+            NAME, f"memory of {name}: last turn to first", grown, "x", at_most(bounds.memory)
+        )
 
 
 def _left(start: Vitals, end: Vitals, processes: int, lost: int) -> Iterator[Result]:
@@ -206,6 +220,7 @@ def _arguments() -> argparse.Namespace:
     bounds.add_argument(
         "--pace", type=float, default=0.95, help="last turn, at least [%(default)s]"
     )
+    bounds.add_argument("--cost", type=float, default=1.25, help="growth [%(default)s]")
     bounds.add_argument("--tables", type=float, default=1.5, help="growth [%(default)s]")
     bounds.add_argument("--memory", type=float, default=1.1, help="growth [%(default)s]")
     return parser.parse_args()

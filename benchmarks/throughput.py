@@ -10,7 +10,7 @@ from statistics import median
 from benchmarks import cpu, peers
 from benchmarks.cpu import Cpu
 from benchmarks.lab import Lab, NodeProcess
-from benchmarks.rates import rate
+from benchmarks.rates import begin_alike, rate
 from benchmarks.report import Result, at_least, say
 
 NAME = "throughput"
@@ -51,11 +51,10 @@ def _beside(
     rates: dict[str, list[float]] = {name: [] for name in (_OURS, *present)}
     turns = list(rates)
     spent = Cpu()
-    rate(lab, 100)
     for _ in range(rounds):
         for name in turns:
             if name == _OURS:
-                lab.empty()
+                begin_alike(lab)
                 before = cpu.look(lab, node)
                 rates[name].append(rate(lab, count))
                 spent = spent.plus(cpu.look(lab, node).since(before))

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from benchmarks.lab import Lab
-from benchmarks.rates import rate
+from benchmarks.rates import begin_alike, rate
 from benchmarks.report import Result, at_least
 
 NAME = "two_nodes"
@@ -28,10 +28,9 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
             for slots in _NODES[name]:
                 worker += 1
                 nodes.enter_context(lab.node(slots, worker=worker, group=group))
-        for group, _ in groups:
-            rate(lab, 200, group)
         for _ in range(rounds):
             for group, name in groups:
+                begin_alike(lab, group)
                 rates[name].append(rate(lab, count, group))
             groups.reverse()
     one, *twos = rates
