@@ -9,8 +9,7 @@ _WARM_UP = 200
 def begin_alike(lab: Lab, group: int = 0) -> None:
     """Forget all tasks, and run some.
 
-    After a TRUNCATE the server has to make its plans again, a tenth of a second that no
-    installation spends.
+    After a TRUNCATE the server has to make its plans again, which an installation has not.
     """
     lab.empty()
     rate(lab, _WARM_UP, group)
