@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help install provision lint test chaos demo bench install-sql schema-dump clean
+.PHONY: help install provision lint test chaos demo bench bench-chart peers soak install-sql schema-dump clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,18 @@ chaos: install provision ## faults at random upon five nodes; MINUTES=10 SEED=1 
 demo: install ## real work from SQL rows to finished processes, on an embedded PostgreSQL
 	$(BIN)/python examples/demo/demo.py
 
-bench: install ## how fast and how small, beside xargs and GNU parallel
+bench: install peers ## how fast and how small, beside other tools; ARGS='throughput --small'
 	$(BIN)/python -m benchmarks $(ARGS)
+
+peers: install # what is compared with, where it can be had; the benchmarks say what is absent
+	@$(BIN)/python -c 'import hyperqueue' 2>/dev/null || $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --editable '.[bench]' || true
+
+bench-chart: install ## docs/throughput.svg from the latest results, or from JSON=file
+	$(BIN)/python -m benchmarks.chart $(JSON) $(ARGS)
+
+soak: install ## half an hour at full rate; MINUTES=30 SLOTS=16: nothing grows, nothing slows down
+	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SLOTS),--slots $(SLOTS)) $(ARGS)
 
 install-sql: install ## write db/install.sql anew from db/changelog.xml
 	$(BIN)/python -m tests.install.golden install-sql

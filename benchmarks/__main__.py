@@ -1,7 +1,8 @@
 """``python -m benchmarks [<name> …] [--small] [--json <file>]``.
 
-Measures, prints each number beside its target, and writes them down. The exit code says whether it
-ran, not whether the targets were met: a busy machine misses them, and is no defect.
+Measures, prints each number beside its target, and writes them down, each run in a file of its own.
+The exit code says whether it ran, not whether the targets were met: a busy machine misses them, and
+is no defect.
 """
 
 import argparse
@@ -9,14 +10,25 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import graphs, latency, people, report, schedules, size, throughput
+from benchmarks import (
+    graphs,
+    latency,
+    peers,
+    people,
+    report,
+    schedules,
+    size,
+    throughput,
+    two_nodes,
+)
 from benchmarks.lab import opened
 from benchmarks.report import Result, say
 
 _ALL = {
-    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people)
+    module.NAME: module.run
+    for module in (throughput, two_nodes, latency, schedules, graphs, size, people)
 }
-_JSON = Path(__file__).parent / "results" / "latest.json"
+_RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
@@ -24,20 +36,25 @@ def main() -> int:
     results: list[Result] = []
     began = time.monotonic()
     with opened() as lab:
-        machine = report.describe_machine(lab.ask("SHOW server_version"))
+        machine = report.describe_machine(lab.ask("SHOW server_version"), peers.versions())
         fsync = lab.ask("SHOW fsync")
         say(f"PostgreSQL {machine.postgresql}, fsync {fsync}; Python {machine.python};")
-        say(f"{machine.cores} cores, {machine.memory_gib} GiB, Linux {machine.kernel}")
+        say(f"{machine.cores} cores, {machine.memory_gib} GiB, Linux {machine.kernel};")
+        say(f"commit {machine.commit}")
         for name in words.names or _ALL:
             say(f"{name}:")
             for result in _ALL[name](lab, small=words.small):
                 report.show([result])
                 results.append(result)
-    report.write(words.json, machine, results)
+    path = words.json or _RESULTS / report.file_name(machine)
+    report.write(path, machine, results)
     missed = [item for item in results if item.target and not item.target.is_met(item.value)]
     targets = sum(item.target is not None for item in results)
     say(f"{targets - len(missed)} of {targets} targets met, in {time.monotonic() - began:.0f} s;")
-    say(f"written to {words.json}")
+    if missed:
+        say("missed:")
+        report.show(missed)
+    say(f"written to {path}")
     return 0
 
 
@@ -45,7 +62,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help="of " + ", ".join(_ALL))
     parser.add_argument("--small", action="store_true", help="fewer samples: a minute in all")
-    parser.add_argument("--json", type=Path, default=_JSON, metavar="FILE", help="[%(default)s]")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help=f"[{_RESULTS}/<date>-<commit>.json]"
+    )
     words = parser.parse_args()
     for name in words.names:
         if name not in _ALL:

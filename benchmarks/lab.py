@@ -37,11 +37,12 @@ class Lab:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._data_dir = directory / "data"
-        self._environment = {
+        self.environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("PG", "PYTHONPATH"))
         } | {"PG_TASKS_CONFIG": os.devnull, "PYTHONPATH": str(ROOT)}
+        """Of everything that is started here; a node's tasks get PG_TASKS_* on top."""
 
     def start(self) -> None:
         """Start the server and connect to it."""
@@ -50,6 +51,11 @@ class Lab:
         self.bin_dir = next(Path(line.split()[1]).parent for line in said if " or: " in line)
         self.dsn = self._pg_tasks("status").partition(": ")[2].strip()
         self.connection = self.connect()
+
+    @property
+    def postmaster(self) -> int:
+        """The first process of the server."""
+        return int((self._data_dir / "postgresql/postmaster.pid").read_text().split()[0])
 
     def stop(self) -> None:
         """Stop the server."""
@@ -94,37 +100,39 @@ class Lab:
         self.ask("TRUNCATE long_task.task, long_task.task_run")
 
     @contextmanager
-    def node(self, slots: int, **dsn_parameters: str) -> Iterator[NodeProcess]:
-        """``python node.py 1 0 <slots>``, idle; stopped with SIGTERM in the end."""
+    def node(
+        self, slots: int, *, worker: int = 1, group: int = 0, **dsn_parameters: str
+    ) -> Iterator[NodeProcess]:
+        """``python node.py <worker> <group> <slots>``, idle; stopped with SIGTERM in the end."""
         self.ask("DELETE FROM long_task.worker_lease WHERE NOT active")
-        environment = self._environment | {"PG_TASKS_DSN": make_dsn(self.dsn, **dsn_parameters)}
+        environment = self.environment | {"PG_TASKS_DSN": make_dsn(self.dsn, **dsn_parameters)}
         log = self.directory / "node.log"
         with log.open("a") as stderr:
             process = subprocess.Popen(
-                [sys.executable, ROOT / "node.py", "1", "0", str(slots)],
+                [sys.executable, ROOT / "node.py", str(worker), str(group), str(slots)],
                 env=environment,
                 cwd=self.directory,
                 stderr=stderr,
                 stdin=subprocess.DEVNULL,
             )
         try:
-            held = "SELECT pid FROM long_task.worker_lease WHERE worker_id = 1 AND active"
-            wait_until(lambda: self.ask(held) == process.pid or process.poll() is not None)
+            held = "SELECT pid FROM long_task.worker_lease WHERE worker_id = %s AND active"
+            wait_until(lambda: self.ask(held, worker) == process.pid or process.poll() is not None)
             if process.poll() is not None:
                 raise RuntimeError(f"the node ended: {log.read_text()[-2000:]}")
-            yield NodeProcess(process.pid, _children(process.pid)[0])
+            yield NodeProcess(process.pid, children(process.pid)[0])
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)
 
     def pgbench(self, *words: str, options: str = "") -> str:
         """What pgbench prints. ``options`` are server settings as of ``PGOPTIONS``."""
-        environment = self._environment | {"PGOPTIONS": options}
+        environment = self.environment | {"PGOPTIONS": options}
         return _run([str(self.bin_dir / "pgbench"), *words, self.dsn], environment)
 
     def _pg_tasks(self, action: str) -> str:
         words = [sys.executable, "-m", "pg_tasks", "db", action, "--data-dir", str(self._data_dir)]
-        return _run(words, self._environment)
+        return _run(words, self.environment)
 
 
 @contextmanager
@@ -152,12 +160,14 @@ def wait_until(condition: Callable[[], T], pause: float = 0.02) -> T:
     return seen
 
 
+def children(pid: int) -> list[int]:
+    """Of all its threads."""
+    listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(word) for words in listed for word in words.split()]
+
+
 def _run(words: list[str], environment: Mapping[str, str]) -> str:
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{words[0]}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,11 +1,16 @@
-"""Latency on an idle node: from a person's commit to the process, and from its end to the row."""
+"""Latency: from a person's commit to the process, and from its end to the row.
+
+On an idle node; and on one whose slots are all busy with a queue that is never empty, where a row
+of the best priority has to wait for the first slot that becomes free.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from benchmarks import probe
+from benchmarks import peers, probe
 from benchmarks.lab import Lab, wait_until
 from benchmarks.probe import Probe
 from benchmarks.report import Result, Target, at_most, say
@@ -15,7 +20,13 @@ _PAUSE = 0.03
 """Seconds between two samples, so that the node is idle again."""
 _LIFE = 40
 """Milliseconds that the process lives whose end is watched."""
-_P50, _P99 = at_most(5), at_most(20)
+_P50, _P99 = at_most(2.5), at_most(8)
+_UNDER_LOAD = at_most(50)
+_FULL = 16
+"""Slots of the node that has no free one."""
+_WARM_UP = 5
+_LOW, _MORE = 2_000, 4_000
+"""Fewer waiting than the first, and so many are added: a second's work at least."""
 
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
@@ -34,7 +45,10 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
         yield from _percentiles("process exit -> final state visible", seen, _P50, None)
         signalled = [_cancel(lab, connection, made) for _ in range(others)]
         yield from _percentiles("AC committed -> SIGTERM", signalled, _P50, None)
+    with lab.node(_FULL):
+        yield from _under_load(lab, connection, made, starts)
     connection.close()
+    lab.empty()
 
 
 def _starts(
@@ -78,11 +92,45 @@ def _cancel(lab: Lab, connection: Connection, made: Probe) -> float:
     return _output(lab, task) - asked
 
 
-def _insert(connection: Connection, command: Sequence[str]) -> int:
+def _under_load(lab: Lab, connection: Connection, made: Probe, count: int) -> Iterator[Result]:
+    """Each sample is a row of the best priority; all others are ``/bin/true`` of the worst."""
+    lab.empty()
+    for _ in range(_WARM_UP):
+        _urgent(lab, connection, made)
+    ended = "SELECT count(*) FROM long_task.task_run"
+    before, began = lab.ask(ended), time.monotonic()
+    waits = [_urgent(lab, connection, made) for _ in range(count)]
+    turn = _FULL * (time.monotonic() - began) / (lab.ask(ended) - before)
+    name = "under full load: INSERT -> first instruction"
+    yield from _percentiles(name, waits, None, _UNDER_LOAD)
+    yield Result(NAME, "under full load: tasks that ended", _FULL / turn, "/s")
+    yield Result(NAME, "under full load: a slot's turn", turn * 1000, "ms")
+    yield Result(NAME, f"{name}, p50 to a slot's turn", median(waits) / turn, "x")
+
+
+def _urgent(lab: Lab, connection: Connection, made: Probe) -> float:
+    """Seconds that it waits, with many others in the queue."""
+    enough = "SELECT true FROM long_task.task WHERE state_id = 'AW' OFFSET %s"
+    while not lab.ask(enough, _LOW):
+        lab.ask(
+            "INSERT INTO long_task.task (state_id, priority, command)"
+            " SELECT 'AW', 1, ARRAY[%s] FROM generate_series(1, %s)",
+            peers.TRUE,
+            _MORE,
+        )
+    time.sleep(_PAUSE)
+    task = _insert(connection, [*made.command, "start"], priority=-1)
+    connection.commit()
+    committed = made.clock()
+    return _output(lab, task) - committed
+
+
+def _insert(connection: Connection, command: Sequence[str], priority: int = 0) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO long_task.task (state_id, command) VALUES ('AW', %s) RETURNING id",
-            (list(command),),
+            "INSERT INTO long_task.task (state_id, command, priority) VALUES ('AW', %s, %s)"
+            " RETURNING id",
+            (list(command), priority),
         )
         (task,) = cursor.fetchone() or (0,)
     return int(task)

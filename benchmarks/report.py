@@ -3,8 +3,9 @@
 import json
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -39,11 +40,15 @@ class Machine(NamedTuple):
     kernel: str
     python: str
     postgresql: str
+    tools: dict[str, str]
+    """Versions of what is compared with."""
+    commit: str
     date: str
+    """In UTC, to the second."""
 
 
-def describe_machine(postgresql: str) -> Machine:
-    """This machine, today; ``postgresql`` is the server's version."""
+def describe_machine(postgresql: str, tools: dict[str, str]) -> Machine:
+    """This machine, now; ``postgresql`` is the server's version."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return Machine(
         cores=len(os.sched_getaffinity(0)),
@@ -51,8 +56,15 @@ def describe_machine(postgresql: str) -> Machine:
         kernel=".".join(platform.release().split(".")[:2]),
         python=platform.python_version(),
         postgresql=postgresql,
-        date=datetime.now(tz=timezone.utc).date().isoformat(),
+        tools=tools,
+        commit=_commit(),
+        date=datetime.now(tz=timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds"),
     )
+
+
+def file_name(machine: Machine) -> str:
+    """One for each run; the names sort by time."""
+    return f"{machine.date.replace(':', '')}-{machine.commit}.json"
 
 
 def at_least(limit: float) -> Target:
@@ -64,7 +76,7 @@ def at_most(limit: float) -> Target:
 
 
 def show(results: Sequence[Result]) -> None:
-    """A line for each."""
+    """A row of the table for each."""
     for result in results:
         line = f"  {result.name:<58} {_number(result.value):>9} {result.unit:<6}"
         if result.target is not None:
@@ -80,11 +92,32 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def write(path: Path, machine: Machine, results: Sequence[Result]) -> None:
-    """The same as JSON."""
+def write(
+    path: Path,
+    machine: Machine,
+    results: Sequence[Result],
+    turns: Sequence[Mapping[str, float]] = (),
+) -> None:
+    """The same as JSON; ``turns`` are what was seen over time, if anything was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine._asdict(), "results": [_as_json(result) for result in results]}
+    content: dict[str, object] = {
+        "machine": machine._asdict(),
+        "results": [_as_json(result) for result in results],
+    }
+    if turns:
+        content["turns"] = list(turns)
     path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _commit() -> str:
+    """Of the sources; ``dirty`` if they have been changed since, ``unknown`` outside of git."""
+    here = Path(__file__).parent
+    words = ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def _as_json(result: Result) -> dict[str, object]:

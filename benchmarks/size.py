@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.idle import LOGGED, RENEWAL, watch
-from benchmarks.lab import Lab, NodeProcess, wait_until
+from benchmarks.lab import Lab, NodeProcess, children, wait_until
 from benchmarks.report import Result, at_least, at_most
 
 NAME = "size"
@@ -41,10 +41,10 @@ def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Res
         " SELECT 'AW', '{sleep,600}', '5 s' FROM generate_series(1, %s)",
         count,
     )
-    wait_until(lambda: _processes(node) == count, pause=0.2)
+    wait_until(lambda: len(children(node.guardian)) == count, pause=0.2)
     time.sleep(1)
     full = _memory(node)
-    yield Result(NAME, "full: processes at once", _processes(node), "", at_least(count))
+    yield Result(NAME, "full: processes at once", len(children(node.guardian)), "", at_least(count))
     yield Result(NAME, "full: RSS of node and guardian", full.rss / 1024, "MB")
     each = (full.rss - idle.rss) / count
     yield Result(NAME, "full: RSS more for each process", each, "kB", at_most(50))
@@ -55,11 +55,6 @@ def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Res
     wait_until(lambda: lab.ask(active) == 0, pause=0.05)
     took = time.monotonic() - began
     yield Result(NAME, "full: all cancelled in one UPDATE, until the last is gone", took, "s")
-
-
-def _processes(node: NodeProcess) -> int:
-    children = Path(f"/proc/{node.guardian}/task/{node.guardian}/children").read_text()
-    return len(children.split())
 
 
 def _memory(node: NodeProcess) -> Memory:

@@ -1,69 +1,80 @@
-"""Throughput of ``/bin/true``, output captured and history written, beside other tools."""
+"""Throughput of ``/bin/true``, output captured and history written, beside other tools.
 
-from collections.abc import Iterator
+The time of pg_tasks begins with the COMMIT of the INSERT and ends with the last final state; what
+is in the time of the others stands in ``peers``.
+"""
+
+from collections.abc import Iterator, Mapping
 from statistics import median
 
-from benchmarks import peers
-from benchmarks.lab import Lab, wait_until
+from benchmarks import cpu, peers
+from benchmarks.cpu import Cpu
+from benchmarks.lab import Lab, NodeProcess
+from benchmarks.rates import begin_alike, rate
 from benchmarks.report import Result, at_least, say
 
 NAME = "throughput"
 _OURS = "pg_tasks"
-_SLOTS = {8: at_least(0.9), 16: at_least(1.0), 50: at_least(1.0)}
-"""With the ratio to xargs that is wanted."""
-_SLOW = {peers.GNU_PARALLEL: 8}
-"""Peers that get fewer processes to start in a round, by this factor."""
+_SLOTS = (8, 16, 50)
+_TARGETS = {
+    peers.XARGS: at_least(1.25),
+    peers.POSIX_SPAWN: at_least(0.75),
+    peers.HYPERQUEUE: at_least(2.5),
+    peers.HYPERQUEUE_CAPTURING: at_least(2.5),
+    peers.GNU_PARALLEL: at_least(5),
+}
+"""What pg_tasks is to reach, of their rates."""
+_FEWER = {peers.GNU_PARALLEL: 4, peers.HYPERQUEUE: 4, peers.HYPERQUEUE_CAPTURING: 4}
+"""Slow ones get fewer processes to start in a round, by this factor."""
 
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Rounds in which each tool has its turn, so that the machine's moods hit all alike."""
     count, rounds = (300, 1) if small else (2000, 5)
     present = peers.present()
-    if peers.GNU_PARALLEL not in present:
-        say(f"  {peers.GNU_PARALLEL} is absent (Debian's package parallel has it)")
-    for slots, target in _SLOTS.items():
-        rates: dict[str, list[float]] = {name: [] for name in (_OURS, *present)}
-        with lab.node(slots):
-            _rate(lab, 100)
-            for _ in range(rounds):
-                for name, peer in present.items():
-                    some = count // _SLOW.get(name, 1)
-                    rates[name].append(some / peer(some, slots))
-                rates[_OURS].append(_rate(lab, count))
-        for name, found in rates.items():
-            yield Result(NAME, f"{slots} at once: {name}", median(found), "/s")
-        for name in present:
-            pairs = zip(rates[_OURS], rates[name], strict=True)
-            ratio = median(ours / theirs for ours, theirs in pairs)
-            wanted = target if name == "xargs -P" else None
-            yield Result(NAME, f"{slots} at once: {_OURS} to {name}", ratio, "x", wanted)
+    for name, where in peers.WHERE.items():
+        if name not in present:
+            say(f"  {name} is absent ({where})")
+    for slots in _SLOTS:
+        with lab.node(slots) as node:
+            yield from _beside(lab, node, slots, present, count, rounds)
 
 
-def _rate(lab: Lab, count: int) -> float:
-    """Tasks in a second, from the commit of the INSERT to the last one's final state."""
-    lab.empty()
-    connection = lab.connect(autocommit=False)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO long_task.task (state_id, command)"
-                " SELECT 'AW', ARRAY[%s] FROM generate_series(1, %s)",
-                (peers.TRUE, count),
-            )
-            cursor.execute("SELECT clock_timestamp()")
-            (began,) = cursor.fetchone() or (None,)
-        connection.commit()
-    finally:
-        connection.close()
-    # Both questions have an index of a few entries: to ask is next to nothing.
-    busy = (
-        "SELECT EXISTS (SELECT FROM long_task.task WHERE running_on IS NOT NULL) OR EXISTS ("
-        " SELECT FROM long_task.task WHERE state_id = 'AW' AND running_on IS NULL"
-        " AND worker_id IS NULL AND group_id = 0)"
-    )
-    wait_until(lambda: not lab.ask(busy), pause=0.1)
-    ended = "SELECT count(*) FROM long_task.task_run WHERE state_id = 'CS' AND exit_code = 0"
-    if lab.ask(ended) != count:
-        raise RuntimeError("not every task ended well")
-    took = "SELECT extract(epoch FROM max(last_state_change) - %s)::float FROM long_task.task"
-    return count / float(lab.ask(took, began))
+def _beside(
+    lab: Lab,
+    node: NodeProcess,
+    slots: int,
+    present: Mapping[str, peers.Peer],
+    count: int,
+    rounds: int,
+) -> Iterator[Result]:
+    rates: dict[str, list[float]] = {name: [] for name in (_OURS, *present)}
+    turns = list(rates)
+    spent = Cpu()
+    for _ in range(rounds):
+        for name in turns:
+            if name == _OURS:
+                begin_alike(lab)
+                before = cpu.look(lab, node)
+                rates[name].append(rate(lab, count))
+                spent = spent.plus(cpu.look(lab, node).since(before))
+            else:
+                some = count // _FEWER.get(name, 1)
+                rates[name].append(some / present[name](some, slots, lab.environment))
+        turns.reverse()
+    for name, found in rates.items():
+        yield Result(NAME, f"{slots} at once: {name}", median(found), "/s")
+    for name in present:
+        pairs = zip(rates[_OURS], rates[name], strict=True)
+        ratio = median(ours / theirs for ours, theirs in pairs)
+        yield Result(NAME, f"{slots} at once: {_OURS} to {name}", ratio, "x", _TARGETS[name])
+    yield from _cost(slots, spent, count * rounds)
+
+
+def _cost(slots: int, spent: Cpu, tasks: int) -> Iterator[Result]:
+    names = {"tasks": "the task itself", "postgresql": "PostgreSQL"}
+    for field, seconds in spent._asdict().items():
+        name = f"{slots} at once: CPU of a task: {names.get(field, field)}"
+        yield Result(NAME, name, seconds / tasks * 1e6, "us")
+    name = f"{slots} at once: CPU of a task: all beside itself, of its own"
+    yield Result(NAME, name, spent.share() * 100, "%")
