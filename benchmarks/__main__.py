@@ -9,13 +9,24 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import graphs, latency, people, report, schedules, size, throughput
+from benchmarks import (
+    doctor,
+    graphs,
+    latency,
+    people,
+    report,
+    schedules,
+    size,
+    storage,
+    throughput,
+)
 from benchmarks.lab import opened
 from benchmarks.report import Result, say
 
 _ALL = {
-    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people)
-}
+    module.NAME: module.run
+    for module in (throughput, latency, schedules, graphs, size, people, doctor)
+} | {storage.PACKING: storage.packing, storage.VACUUMING: storage.vacuuming}
 _JSON = Path(__file__).parent / "results" / "latest.json"
 
 
