@@ -1,7 +1,7 @@
 """Storage parameters of ``task``: how full its pages are packed, how often it is vacuumed.
 
 A client makes the calls of a node that starts nothing: it claims, and reports what it has claimed
-before. So the database is measured, and dead rows gather as fast as it can make them.
+before. So the database is measured, and nothing else.
 """
 
 import json
@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
+import psutil
+
 from benchmarks.lab import Lab
 from benchmarks.report import Result
 
 PACKING, VACUUMING = "packing", "vacuuming"
 _BATCH = 16
 _PACKED = (100, 90, 80, 70, 50)
-_VACUUMED = {
-    "not vacuumed": "autovacuum_enabled = off",
-    "vacuumed by default": "autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 50",
-    "vacuumed by the schema": "autovacuum_enabled = on",
-}
+_SHARES = (0.01, 0.05, 0.2)
+"""Of the table that has to be dead before autovacuum begins."""
+_PACE = 1500
+"""Tasks a second: what a busy node ends."""
 
 
 class Counted(NamedTuple):
@@ -59,45 +60,52 @@ def packing(lab: Lab, *, small: bool) -> Iterator[Result]:
 
 
 def vacuuming(lab: Lab, *, small: bool) -> Iterator[Result]:
-    """Claims from a long queue, while dead rows of the ended tasks gather in its indexes."""
-    yield from vacuumed(lab, *((80_000, 2) if small else (1_000_000, 30)))
+    """Claims from a long queue at the pace of a node, while dead rows gather in its indexes."""
+    yield from vacuumed(lab, *((20_000, 3, _PACE, 5) if small else (2_000_000, 35, _PACE, 30)))
 
 
-def vacuumed(lab: Lab, count: int, seconds: float) -> Iterator[Result]:
-    """The ways of _VACUUMED by turns, each after a VACUUM, on one queue of so many tasks."""
-    naptime = lab.ask("SHOW autovacuum_naptime")
-    # At six times the rate of real tasks, a minute of them is gone through in ten seconds.
-    lab.ask("ALTER SYSTEM SET autovacuum_naptime = '10s'")
+def vacuumed(lab: Lab, count: int, seconds: float, pace: float, naptime: int) -> Iterator[Result]:
+    """The shares by turns, each after a VACUUM, on one queue of so many tasks."""
+    before = lab.ask("SHOW autovacuum_naptime")
+    lab.ask(f"ALTER SYSTEM SET autovacuum_naptime = '{naptime}s'")
     lab.ask("SELECT pg_reload_conf()")
     with lab.beside("vacuumed") as own:
         _fill(own, count)
         own.ask("VACUUM (ANALYZE, FREEZE) long_task.task")
-        schema = own.ask(
-            "SELECT array_to_string(reloptions, ', ') FROM pg_class"
-            " WHERE oid = 'long_task.task'::regclass"
-        )
         client = _Client(own)
-        for name, parameters in _VACUUMED.items():
+        for share in _SHARES:
             own.ask("VACUUM long_task.task")
             own.ask("CHECKPOINT")
-            own.ask(f"ALTER TABLE long_task.task SET ({parameters})")
-            before = _count(own)
-            took = client.work(count, seconds=seconds)
-            after = _count(own)
-            own.ask("ALTER TABLE long_task.task RESET (autovacuum_enabled)")
-            own.ask(f"ALTER TABLE long_task.task SET ({schema})")
-            late = sorted(took[-len(took) // 4 :])
-            done = _BATCH * len(took)
-            yield Result(VACUUMING, f"{name}: tasks", done / sum(took), "/s")
-            yield Result(
-                VACUUMING, f"{name}: last quarter of calls, p50", 1000 * median(late), "ms"
-            )
-            worst = 1000 * late[int(len(late) * 0.99)]
-            yield Result(VACUUMING, f"{name}: last quarter of calls, p99", worst, "ms")
-            yield Result(VACUUMING, f"{name}: vacuums", after.vacuums - before.vacuums, "")
-            yield Result(VACUUMING, f"{name}: WAL", (after.wal - before.wal) / done, "B each")
-    lab.ask(f"ALTER SYSTEM SET autovacuum_naptime = '{naptime}'")
+            own.ask(f"ALTER TABLE long_task.task SET (autovacuum_vacuum_scale_factor = {share})")
+            yield from _watched(own, client, f"vacuumed at {100 * share:.0f} %", seconds, pace)
+    lab.ask(f"ALTER SYSTEM SET autovacuum_naptime = '{before}'")
     lab.ask("SELECT pg_reload_conf()")
+
+
+def _watched(
+    lab: Lab, client: "_Client", name: str, seconds: float, pace: float
+) -> Iterator[Result]:
+    before, busy = _count(lab), _cpu(lab)
+    took = client.work(2**31, seconds=seconds, pace=pace)
+    after, busy = _count(lab), _cpu(lab) - busy
+    done = _BATCH * len(took)
+    late = sorted(took[-len(took) // 4 :])
+    yield Result(VACUUMING, f"{name}: tasks", done / sum(took), "/s")
+    for part in (0.5, 0.99):
+        call = f"{name}: last quarter of calls, p{100 * part:.0f}"
+        yield Result(VACUUMING, call, 1000 * late[int(len(late) * part)], "ms")
+    yield Result(VACUUMING, f"{name}: CPU of the server", 1e6 * busy / done, "us each")
+    yield Result(VACUUMING, f"{name}: vacuums", after.vacuums - before.vacuums, "")
+    yield Result(VACUUMING, f"{name}: WAL", (after.wal - before.wal) / done, "B each")
+
+
+def _cpu(lab: Lab) -> float:
+    """Seconds that all processes of the server have taken, those included that have ended."""
+    server = psutil.Process(lab.connection.info.backend_pid).parent()
+    if server is None:
+        raise RuntimeError("the server has no process")
+    taken = sum(server.cpu_times()[:4])
+    return taken + sum(sum(child.cpu_times()[:2]) for child in server.children())
 
 
 class _Client:
@@ -111,12 +119,15 @@ class _Client:
             _BATCH,
         )
 
-    def work(self, count: int, *, progress: int = 0, seconds: float = 1e9) -> list[float]:
-        """Until so many have ended, or so long; the seconds that each call took."""
+    def work(
+        self, count: int, *, progress: int = 0, seconds: float = 1e9, pace: float = 1e9
+    ) -> list[float]:
+        """Until so many have ended, or so long, at most ``pace`` a second; seconds of each call."""
         took: list[float] = []
         reports: list[dict[str, Any]] = []
         began = time.perf_counter()
         while len(took) * _BATCH < count and time.perf_counter() - began < seconds:
+            time.sleep(max(0, began + len(took) * _BATCH / pace - time.perf_counter()))
             asked = time.perf_counter()
             answer = self._lab.ask(
                 "SELECT long_task.sync(1, %s, 1, %s, %s, 0)",
