@@ -35,7 +35,8 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
             )
         own.ask(
             "INSERT INTO long_task.task_dependency (task_id, needs_task_id, met)"
-            " SELECT n, n + 1, CASE WHEN mod(n, 2) = 1 THEN true END FROM generate_series(1, %s) AS n",
+            " SELECT n, n + 1, CASE WHEN mod(n, 2) = 1 THEN true END"
+            " FROM generate_series(1, %s) AS n",
             count,
         )
         own.ask("VACUUM ANALYZE long_task.task, long_task.task_dependency")
