@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    doctor,
     graphs,
     latency,
     peers,
@@ -18,6 +19,7 @@ from benchmarks import (
     report,
     schedules,
     size,
+    storage,
     throughput,
     two_nodes,
 )
@@ -26,8 +28,8 @@ from benchmarks.report import Result, say
 
 _ALL = {
     module.NAME: module.run
-    for module in (throughput, two_nodes, latency, schedules, graphs, size, people)
-}
+    for module in (throughput, two_nodes, latency, schedules, graphs, size, people, doctor)
+} | {storage.PACKING: storage.packing, storage.VACUUMING: storage.vacuuming}
 _RESULTS = Path(__file__).parent / "results"
 
 

@@ -52,6 +52,9 @@ GRANT SELECT ON
   long_task.worker_stop,
   long_task.worker_standby,
   long_task.worker_event,
+  long_task.unsettled_task,
+  long_task.unsettled_key,
+  long_task.unsettled_workflow,
   long_task.worker,
   long_task.worker_status,
   long_task.group_status,
@@ -88,7 +91,24 @@ GRANT EXECUTE ON FUNCTION
   long_task.parse_cron(text),
   long_task.parse_cron_field(text, text, text[], integer, integer),
   long_task.wall_clock_time(timestamp, text),
-  long_task.is_time_zone(text)
+  long_task.is_time_zone(text),
+  long_task.doctor(),
+  long_task.doctor_blocked(),
+  long_task.doctor_indexes(),
+  long_task.doctor_notifications(),
+  long_task.doctor_overdue(),
+  long_task.doctor_processes(),
+  long_task.doctor_queues(),
+  long_task.doctor_server(),
+  long_task.doctor_sessions(),
+  long_task.doctor_settings(),
+  long_task.doctor_snapshots(),
+  long_task.doctor_vacuum(),
+  long_task.doctor_workers(),
+  long_task.waiting_queues(text),
+  long_task.counted(bigint),
+  long_task.table_option(text[], text),
+  long_task.lease_over_at(long_task.worker_lease)
 TO long_task_reader, long_task_user;
 
 GRANT INSERT (

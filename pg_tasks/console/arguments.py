@@ -97,6 +97,7 @@ def _parser(prog: str) -> Parser:
     top = add("top", "show groups, workers and tasks, live", DATABASE)
     top.add_argument("--interval", default="2", metavar="SECONDS", help="between two looks [2]")
     top.add_argument("--once", action="store_true", help="print one screen and end")
+    add("doctor", "say what is wrong, and what to do; ends with 1 if it is serious", DATABASE)
     graph = add("graph", "draw a run of a workflow", DATABASE)
     graph.add_argument("run", metavar="RUN", help="its number: run_id of long_task.workflow_status")
     graph.add_argument(

@@ -1,7 +1,7 @@
 """The commands: ``pg-tasks …``, and ``node.py``, which is ``pg-tasks node``.
 
-Exit codes: 0 done; 1 it went wrong; 2 the arguments or the settings are wrong; 3 ``db status`` of a
-server that does not run; of a node what ``Node.run`` returns.
+Exit codes: 0 done; 1 it went wrong, or ``doctor`` found a problem; 2 the arguments or the settings
+are wrong; 3 ``db status`` of a server that does not run; of a node what ``Node.run`` returns.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import psycopg2
 
 from pg_tasks import __version__, log
 from pg_tasks.console import arguments
+from pg_tasks.console.doctor import examine, is_serious, tell
 from pg_tasks.console.graph import PAPER, describe, draw, find_dot, is_coloured, to_svg
 from pg_tasks.console.target import connect, find_target, one_line, ready_target
 from pg_tasks.console.terminal import Terminal, is_terminal
@@ -69,23 +70,19 @@ def _failed(text: str, code: int) -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
-    match words.command:
-        case "node":
-            return _node(words)
-        case "migrate":
-            return _migrate(words)
-        case "psql":
-            return _psql(words)
-        case "top":
-            return _top(words)
-        case "graph":
-            return _graph(words)
-        case "db":
-            return _db(words)
-        case "version":
-            _say(f"pg_tasks {__version__}")
-            return 0
-    raise SettingsError("which command?", hint="see pg-tasks --help")
+    commands = {
+        "node": _node,
+        "migrate": _migrate,
+        "psql": _psql,
+        "top": _top,
+        "doctor": _doctor,
+        "graph": _graph,
+        "db": _db,
+        "version": _version,
+    }
+    if words.command not in commands:
+        raise SettingsError("which command?", hint="see pg-tasks --help")
+    return commands[words.command](words)
 
 
 def _node(words: argparse.Namespace) -> int:
@@ -142,6 +139,16 @@ def _top(words: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(words: argparse.Namespace) -> int:
+    settings = _settings(words)
+    target = ready_target(settings, os.environ)
+    with closing(connect(target.dsn, settings, "pg_tasks doctor")) as connection:
+        findings = examine(connection)
+    width = shutil.get_terminal_size((PAPER, 0)).columns
+    tell(findings, sys.stdout, width, colour=is_coloured(sys.stdout, os.environ))
+    return int(is_serious(findings))
+
+
 def _graph(words: argparse.Namespace) -> int:
     settings = _settings(words)
     try:
@@ -177,6 +184,11 @@ def _db(words: argparse.Namespace) -> int:
             return NOT_RUNNING
         case "status":
             _say(f"running, data in {server.data_dir}: {server.dsn}")
+    return 0
+
+
+def _version(_words: argparse.Namespace) -> int:
+    _say(f"pg_tasks {__version__}")
     return 0
 
 

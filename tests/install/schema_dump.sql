@@ -18,6 +18,26 @@ CREATE TYPE long_task.cron_fields AS (
 
 COMMENT ON TYPE long_task.cron_fields IS 'A cron line, parsed. One bit for each minute, hour, day, month and weekday from Sunday; near_days are days with W; nth_weekdays are ten times the weekday plus n, n is 0 for the last; either_day: one of the two day fields is enough; every_hour: it follows elapsed time.';
 
+CREATE TYPE long_task.finding AS (
+	severity text,
+	code text,
+	subject text,
+	found text,
+	advice text
+);
+
+COMMENT ON TYPE long_task.finding IS 'Something that is wrong, or will be: a row of long_task.doctor().';
+
+COMMENT ON COLUMN long_task.finding.severity IS 'problem: something does not run, or may be lost; warning: it costs, or will be a problem; note: what could not be seen.';
+
+COMMENT ON COLUMN long_task.finding.code IS 'Name of the finding, as in docs/operating.md.';
+
+COMMENT ON COLUMN long_task.finding.subject IS 'What it is about.';
+
+COMMENT ON COLUMN long_task.finding.found IS 'What was found.';
+
+COMMENT ON COLUMN long_task.finding.advice IS 'What to do.';
+
 CREATE TYPE long_task.schedule AS (
 	task_id bigint,
 	state_id text,
@@ -1130,6 +1150,12 @@ $$;
 
 COMMENT ON FUNCTION long_task.clock() IS 'The present time. Everything in schema long_task reads the time here and nowhere else.';
 
+CREATE FUNCTION long_task.counted(p_rows bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (p_rows > 1000) THEN 'more than 1000'::text ELSE (p_rows)::text END;
+
+COMMENT ON FUNCTION long_task.counted(p_rows bigint) IS 'A number of rows in words, where counting ended at 1001.';
+
 CREATE FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) RETURNS bit
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1327,6 +1353,728 @@ CREATE FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code 
     RETURN CASE WHEN (p_reason = 'timeout'::text) THEN ('timeout'::text || COALESCE((' after '::text || justify_hours(make_interval(secs => p_timeout))), ''::text)) WHEN (p_reason IS NOT NULL) THEN p_reason WHEN (p_signal IS NOT NULL) THEN ((('signal '::text || p_signal) || COALESCE(((' (SIG'::text || (ARRAY['HUP'::text, 'INT'::text, 'QUIT'::text, 'ILL'::text, 'TRAP'::text, 'ABRT'::text, 'BUS'::text, 'FPE'::text, 'KILL'::text, 'USR1'::text, 'SEGV'::text, 'USR2'::text, 'PIPE'::text, 'ALRM'::text, 'TERM'::text, 'STKFLT'::text, 'CHLD'::text, 'CONT'::text, 'STOP'::text, 'TSTP'::text, 'TTIN'::text, 'TTOU'::text, 'URG'::text, 'XCPU'::text, 'XFSZ'::text, 'VTALRM'::text, 'PROF'::text, 'WINCH'::text, 'IO'::text, 'PWR'::text, 'SYS'::text])[p_signal]) || ')'::text), ''::text)) || CASE WHEN p_core_dumped THEN ', core dumped'::text ELSE ''::text END) WHEN (p_exit_code <> 0) THEN (('exit code '::text || p_exit_code) || COALESCE(('; '::text || p_error), ''::text)) ELSE p_error END;
 
 COMMENT ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) IS 'One line that says why an attempt ended badly; null if it ended well.';
+
+CREATE FUNCTION long_task.doctor() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN QUERY
+  SELECT d.*
+  FROM (
+    SELECT f.* FROM long_task.doctor_blocked() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_indexes() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_notifications() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_overdue() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_processes() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_queues() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_server() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_sessions() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_settings() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_snapshots() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_vacuum() AS f
+    UNION ALL
+    SELECT f.* FROM long_task.doctor_workers() AS f
+  ) AS d
+  ORDER BY array_position(ARRAY['problem', 'warning', 'note'], d.severity), d.code, d.subject;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor() IS 'What is wrong, and what to do: SELECT * FROM long_task.doctor(). No row: nothing was found.';
+
+CREATE FUNCTION long_task.doctor_blocked() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  v_shown CONSTANT integer := 20;
+  v_now   timestamptz := long_task.clock();
+BEGIN
+  RETURN QUERY
+  SELECT 'warning', 'key_limit_zero', format('concurrency_key %s', quote_literal(c.concurrency_key)),
+    'Tasks wait for the key, and its limit is 0.',
+    format('UPDATE long_task.concurrency_limit SET max_running = 1 WHERE concurrency_key = %L, or as many as you like, or DELETE the row: that is 1.', c.concurrency_key)
+  FROM long_task.concurrency_limit AS c
+  WHERE c.max_running = 0
+    AND (
+      EXISTS (SELECT FROM long_task.task AS t WHERE t.wants_key AND t.worker_id IS NULL AND t.concurrency_key = c.concurrency_key)
+      OR EXISTS (SELECT FROM long_task.task AS t WHERE t.wants_key AND t.worker_id IS NOT NULL AND t.concurrency_key = c.concurrency_key)
+    )
+  ORDER BY c.concurrency_key
+  LIMIT v_shown;
+
+  RETURN QUERY
+  SELECT f.severity, f.code, format('task %s', t.id), f.found, f.advice
+  FROM (
+    SELECT d.task_id, d.needs_task_id
+    FROM long_task.task_dependency AS d
+    WHERE d.met IS NULL
+      AND d.enabled
+    ORDER BY d.task_id, d.needs_task_id
+    LIMIT 1000
+  ) AS o
+  JOIN long_task.task AS t ON t.id = o.task_id AND t.state_id = 'AB'
+  JOIN long_task.task AS p ON p.id = o.needs_task_id
+  CROSS JOIN LATERAL (
+    VALUES
+      ('problem', 'needs_template', p.shed_clone AND p.state_id IN ('DR', 'CS', 'CF', 'CC'),
+        format('It waits for task %s, a template, which never runs itself.', p.id),
+        format('DELETE FROM long_task.task_dependency WHERE task_id = %s AND needs_task_id = %s', t.id, p.id)),
+      ('warning', 'needs_draft', p.state_id = 'DR' AND NOT p.shed_clone AND t.last_state_change < v_now - interval '1 day',
+        format('It waits since %s for task %s, which is a draft.', t.last_state_change, p.id),
+        format('UPDATE long_task.task SET state_id = ''AW'' WHERE id = %s', p.id))
+  ) AS f(severity, code, holds, found, advice)
+  WHERE f.holds
+  ORDER BY t.id, p.id
+  LIMIT v_shown;
+
+  RETURN QUERY
+  SELECT 'warning', 'needs_unmet', format('task %s', t.id),
+    format('It waits, as its column unmet says, though it %s.', long_task.why_unmet(t.id)),
+    format('UPDATE long_task.task SET unmet = ''start'' (or ''cancel'') WHERE id = %s, or run again what it needs.', t.id)
+  FROM (
+    SELECT d.task_id, d.met
+    FROM long_task.task_dependency AS d
+    WHERE d.met IS NOT NULL
+      AND d.enabled
+    ORDER BY d.task_id DESC, d.met DESC
+    LIMIT 10000
+  ) AS o
+  JOIN long_task.task AS t ON t.id = o.task_id AND t.state_id = 'AB' AND t.unmet = 'wait'
+  WHERE NOT o.met
+  GROUP BY t.id
+  ORDER BY t.id
+  LIMIT v_shown;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_blocked() IS 'Findings about tasks that wait for a key, or for tasks, in vain.';
+
+CREATE FUNCTION long_task.doctor_indexes() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_matters CONSTANT bigint := 32 * 1024 * 1024;
+  v_factor  CONSTANT integer := 4;
+BEGIN
+  RETURN QUERY
+  SELECT 'warning', 'index_invalid', format('index %s', c.relname),
+    'A CREATE or REINDEX CONCURRENTLY has not come to its end: it is written to, and not used.',
+    format('DROP INDEX CONCURRENTLY %s, unless it is being built at this moment (pg_stat_progress_create_index).', c.oid::regclass)
+  FROM pg_index AS i
+  JOIN pg_class AS c ON c.oid = i.indexrelid
+  WHERE c.relnamespace = 'long_task'::regnamespace
+    AND NOT i.indisvalid
+    AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = i.indrelid);
+
+  RETURN QUERY
+  SELECT 'warning', 'index_bloated', format('index %s', x.relname),
+    format('%s for %s entries, which would fit into about %s.',
+      pg_size_pretty(x.bytes), round(x.entries), pg_size_pretty(x.needed::bigint)),
+    format('REINDEX INDEX CONCURRENTLY %s', x.oid::regclass)
+  FROM (
+    SELECT
+      c.oid,
+      c.relname,
+      c.reltuples::numeric AS entries,
+      pg_relation_size(c.oid) AS bytes,
+      -- Two pages are there in any case.
+      16384 + c.reltuples::numeric * (4 + 8 * ceil((8 + w.width) / 8.0)) / 0.9 AS needed
+    FROM pg_class AS c
+    JOIN pg_index AS i ON i.indexrelid = c.oid
+    JOIN pg_class AS t ON t.oid = i.indrelid
+    JOIN pg_am AS m ON m.oid = c.relam
+    CROSS JOIN LATERAL (
+      SELECT sum(CASE WHEN k.attlen > 0 THEN k.attlen ELSE COALESCE(s.avg_width, 32) END) AS width
+      FROM pg_attribute AS k
+      LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.attnum - 1] AND a.attnum > 0
+      LEFT JOIN pg_stats AS s ON s.schemaname = 'long_task' AND s.tablename = t.relname AND s.attname = a.attname
+      WHERE k.attrelid = c.oid
+    ) AS w
+    WHERE c.relnamespace = 'long_task'::regnamespace
+      AND c.relkind = 'i'
+      AND m.amname = 'btree'
+      AND i.indisvalid
+      AND c.reltuples >= 0
+      AND pg_relation_size(c.oid) > v_matters
+      AND pg_stat_get_mod_since_analyze(t.oid) <= 1000 + 0.2 * GREATEST(t.reltuples, 0)
+  ) AS x
+  WHERE x.bytes > v_factor * x.needed;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_indexes() IS 'Findings about indexes that are mostly empty, by an estimate, or invalid.';
+
+CREATE FUNCTION long_task.doctor_notifications() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_many  CONSTANT integer := 100;
+  v_now   timestamptz := long_task.clock();
+  v_usage double precision := pg_notification_queue_usage();
+  v_nodes bigint;
+BEGIN
+  IF v_usage > 0.1 THEN
+    RETURN NEXT (CASE WHEN v_usage > 0.5 THEN 'problem' ELSE 'warning' END, 'notifications_pile_up', 'server',
+      format('The queue of notifications is %s %% full; when it is full, nobody can commit who notifies, as those do who insert tasks.',
+        round(100 * v_usage::numeric)),
+      'Some session listens and does not end its transaction: the log of the server names it, and SELECT pg_terminate_backend(pid) ends it.'
+    )::long_task.finding;
+  END IF;
+
+  SELECT
+    (SELECT count(*) FROM long_task.worker_lease AS l WHERE l.active AND l.locked_until > v_now)
+    + (SELECT count(*) FROM long_task.worker_standby AS s WHERE s.seen_until > v_now)
+  INTO v_nodes;
+  IF v_nodes > v_many THEN
+    RETURN NEXT ('warning', 'nodes_many', 'server',
+      format('%s nodes listen: each costs everybody who notifies, as those do who insert tasks.', v_nodes),
+      'Fewer nodes with more slots each do the same work: one for each machine is enough.'
+    )::long_task.finding;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_notifications() IS 'Findings about notifications: a queue that fills, nodes too many.';
+
+CREATE FUNCTION long_task.doctor_overdue() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now    timestamptz := long_task.clock();
+  v_late   timestamptz := v_now - interval '5 minutes';
+  v_served boolean := EXISTS (SELECT FROM long_task.worker_lease AS l WHERE l.active AND l.locked_until > v_now);
+  v_advice text := CASE
+    WHEN v_served THEN 'Look for a transaction that has been open for long, among these findings and in pg_locks, and at the logs of the nodes.'
+    ELSE 'Start a node, of any group.'
+  END;
+BEGIN
+  RETURN QUERY
+  SELECT 'problem', 'schedules_overdue', format('task %s', (array_agg(s.id ORDER BY s.next_start))[1]),
+    format('Starts that are overdue: %s, the first since %s.', long_task.counted(count(*)), min(s.next_start)), v_advice
+  FROM (
+    SELECT t.id, t.next_start
+    FROM long_task.task AS t
+    WHERE t.next_start IS NOT NULL
+      AND t.shed_enabled
+      AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+      AND t.next_start < v_late
+    ORDER BY t.next_start
+    LIMIT 1001
+  ) AS s
+  HAVING count(*) > 0;
+
+  RETURN QUERY
+  SELECT 'problem', 'delays_overdue',
+    CASE WHEN q.worker_id IS NULL THEN 'group ' || q.group_id ELSE 'worker ' || q.worker_id END,
+    format('A delay was over at %s, and its task is not ready yet, though a node is there.', q.since), v_advice
+  FROM long_task.waiting_queues('AD') AS q
+  WHERE q.since < v_late
+    AND EXISTS (
+      SELECT
+      FROM long_task.worker_lease AS l
+      WHERE l.active
+        AND l.locked_until > v_now
+        AND (l.worker_id = q.worker_id OR l.group_id = q.group_id)
+    );
+
+  RETURN QUERY
+  SELECT 'problem', 'left_unsettled', format('table %s', u.name),
+    format('Rows: %s, the first was to be seen to at %s. What waits for them may not be started.', long_task.counted(u.rows), u.first),
+    v_advice
+  FROM (
+    SELECT 'unsettled_task' AS name, count(*) AS rows, min(l.not_before) AS first
+    FROM (SELECT s.not_before FROM long_task.unsettled_task AS s ORDER BY s.id LIMIT 1001) AS l
+    UNION ALL
+    SELECT 'unsettled_key', count(*), min(l.not_before)
+    FROM (SELECT s.not_before FROM long_task.unsettled_key AS s ORDER BY s.id LIMIT 1001) AS l
+    UNION ALL
+    SELECT 'unsettled_workflow', count(*), min(l.not_before)
+    FROM (SELECT s.not_before FROM long_task.unsettled_workflow AS s ORDER BY s.id LIMIT 1001) AS l
+  ) AS u
+  WHERE u.first < v_late;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_overdue() IS 'Findings about schedules, delays and leftovers that nobody has seen to in time.';
+
+CREATE FUNCTION long_task.doctor_processes() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_shown CONSTANT integer := 20;
+  v_now   timestamptz := long_task.clock();
+  v_late  timestamptz := v_now - interval '5 minutes';
+BEGIN
+  RETURN QUERY
+  SELECT f.severity, f.code, format('task %s', r.id), f.found, f.advice
+  FROM (
+    SELECT
+      t.id,
+      t.state_id,
+      t.started,
+      t.timeout,
+      t.running_on,
+      t.last_state_change AS since,
+      -- A node's own setting is not known here; unless configured it is 10 seconds.
+      COALESCE(t.kill_grace, interval '10 seconds') AS grace
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL
+    ORDER BY t.running_on
+    LIMIT 10000
+  ) AS r
+  JOIN long_task.worker_lease AS l ON l.worker_id = r.running_on AND l.active AND l.locked_until > v_now
+  CROSS JOIN LATERAL (
+    VALUES
+      ('problem', 'timeout_passed', r.state_id = 'AE' AND r.started + r.timeout + r.grace < v_late,
+        format('It runs since %s on worker %s, and its timeout is %s. A timeout that was changed counts from the next attempt on.',
+          r.started, r.running_on, r.timeout),
+        format('UPDATE long_task.task SET state_id = ''AC'' WHERE id = %s, and look at the log of the node.', r.id)),
+      ('problem', 'process_not_killed', r.state_id = 'AC' AND r.since + r.grace < v_late,
+        format('It is being killed since %s on worker %s.', r.since, r.running_on),
+        'Look at the process on that machine: one that waits for a disk or a network drive cannot be killed.'),
+      ('warning', 'process_not_stopped', r.state_id = 'AS' AND r.since < v_now - interval '1 hour',
+        format('It was asked to stop at %s, and still runs on worker %s.', r.since, r.running_on),
+        format('UPDATE long_task.task SET state_id = ''AC'' WHERE id = %s', r.id)),
+      ('problem', 'process_not_left', r.state_id NOT IN ('AE', 'AS', 'AC') AND r.since + r.grace < v_late,
+        format('It has ended itself (%s) at %s, and its process on worker %s is still there.', r.state_id, r.since, r.running_on),
+        'Look at the process on that machine, and at the log of the node.')
+  ) AS f(severity, code, holds, found, advice)
+  WHERE f.holds
+  ORDER BY r.since
+  LIMIT v_shown;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_processes() IS 'Findings about tasks that run beyond their timeout, or do not end though they were told to.';
+
+CREATE FUNCTION long_task.doctor_queues() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_shown  CONSTANT integer := 20;
+  v_now    timestamptz := long_task.clock();
+  v_minute CONSTANT interval := interval '1 minute';
+BEGIN
+  RETURN QUERY
+  SELECT
+    f.severity,
+    f.code,
+    q.subject,
+    format('A task that %s could be started since %s, and %s', q.whose, q.since, f.found),
+    f.advice
+  FROM (
+    SELECT
+      w.group_id,
+      w.worker_id,
+      CASE WHEN w.worker_id IS NULL THEN 'group ' || w.group_id ELSE 'worker ' || w.worker_id END AS subject,
+      CASE WHEN w.worker_id IS NULL THEN 'any worker of it may run' ELSE 'only this worker may run (worker_id)' END AS whose,
+      min(w.since) AS since
+    FROM (
+      SELECT * FROM long_task.waiting_queues('AW')
+      UNION ALL
+      SELECT * FROM long_task.waiting_queues('AD')
+    ) AS w
+    WHERE w.since < v_now - v_minute
+    GROUP BY w.group_id, w.worker_id
+  ) AS q
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS live, count(*) FILTER (WHERE COALESCE(s.stop, 0) = 0) AS willing
+    FROM long_task.worker_lease AS l
+    LEFT JOIN long_task.worker_stop AS s ON s.worker_id = l.worker_id
+    WHERE l.active
+      AND l.locked_until > v_now
+      AND (l.worker_id = q.worker_id OR l.group_id = q.group_id)
+  ) AS n
+  LEFT JOIN long_task.group_limit AS g ON g.group_id = q.group_id
+  CROSS JOIN LATERAL (
+    VALUES
+      ('problem', 'group_without_node', q.worker_id IS NULL AND n.live = 0, 'no live node serves the group.',
+        format('Start a node: node.py <worker_id> %s', q.group_id)),
+      ('problem', 'worker_absent', q.worker_id IS NOT NULL AND n.live = 0, 'no live node serves the worker.',
+        format('Start a node: node.py %s, or let others run them: UPDATE long_task.task SET worker_id = null WHERE worker_id = %1$s AND state_id IN (''AW'', ''AD'')',
+          q.worker_id)),
+      ('warning', 'workers_held', n.live > 0 AND n.willing = 0, 'all who may run it have a stop code.',
+        'UPDATE long_task.worker SET stop = 0 WHERE id = ... for those that are to go on.'),
+      ('warning', 'group_limit_zero', g.max_running = 0, 'its group has a limit of 0.',
+        format('UPDATE long_task.group_limit SET max_running = 1 WHERE group_id = %s, or as many as you like, or DELETE the row.', q.group_id))
+  ) AS f(severity, code, holds, found, advice)
+  WHERE f.holds
+  ORDER BY q.since
+  LIMIT v_shown;
+END
+$_$;
+
+COMMENT ON FUNCTION long_task.doctor_queues() IS 'Findings about groups and workers for whom tasks wait that nobody starts.';
+
+CREATE FUNCTION long_task.doctor_server() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_default CONSTANT bigint := 128 * 1024 * 1024;
+  v_few     CONSTANT integer := 10;
+  v_room    integer;
+  v_used    integer;
+  v_buffers bigint := pg_size_bytes(current_setting('shared_buffers'));
+  v_bytes   bigint;
+  v_newer   boolean := current_setting('server_version_num')::integer >= 170000;
+  v_counters text[] := CASE
+    WHEN v_newer THEN ARRAY['checkpointer_num_timed', 'checkpointer_num_requested']
+    ELSE ARRAY['bgwriter_timed_checkpoints', 'bgwriter_requested_checkpoints']
+  END;
+  v_timed   bigint;
+  v_asked   bigint;
+BEGIN
+  -- Whoever finds no room is a node that has lost its connection, and then its lease.
+  v_room := current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+    - COALESCE(current_setting('reserved_connections', true), '0')::integer;
+  SELECT sum(d.numbackends) INTO v_used
+  FROM pg_stat_database AS d;
+  IF v_used > 0.8 * v_room THEN
+    RETURN NEXT (CASE WHEN v_used > 0.95 * v_room THEN 'problem' ELSE 'warning' END, 'connections_few', 'server',
+      format('%s of %s connections are taken: a node that finds none loses its lease, and kills its tasks.', v_used, v_room),
+      'Close what is idle, put applications behind a pooler, or ALTER SYSTEM SET max_connections, and restart.'
+    )::long_task.finding;
+  END IF;
+
+  -- Reports look tasks up one by one: what is not in memory is read from the disk for each.
+  SELECT sum(pg_table_size(c.oid) + pg_indexes_size(c.oid)) INTO v_bytes
+  FROM pg_class AS c
+  WHERE c.oid IN ('long_task.task'::regclass, 'long_task.task_dependency'::regclass);
+  IF v_buffers <= v_default AND v_bytes > 4 * v_buffers THEN
+    RETURN NEXT ('warning', 'shared_buffers_small', 'server',
+      format('shared_buffers is %s, and tasks with their indexes take %s.', pg_size_pretty(v_buffers), pg_size_pretty(v_bytes)),
+      'ALTER SYSTEM SET shared_buffers to a quarter of the memory, and restart. Delete ended tasks that nobody needs.'
+    )::long_task.finding;
+  END IF;
+
+  -- After each checkpoint every page goes into the log whole when it is first changed.
+  EXECUTE format('SELECT %I(), %I()', 'pg_stat_get_' || v_counters[1], 'pg_stat_get_' || v_counters[2])
+  INTO v_timed, v_asked;
+  IF v_asked >= v_few AND v_asked > v_timed THEN
+    RETURN NEXT ('warning', 'checkpoints_often', 'server',
+      format('%s checkpoints were asked for, and %s came by checkpoint_timeout: max_wal_size is %s, and each writes whole pages anew.',
+        v_asked, v_timed, current_setting('max_wal_size')),
+      format('ALTER SYSTEM SET max_wal_size = ''8GB''; SELECT pg_reload_conf(), pg_stat_reset_shared(%L)',
+        CASE WHEN v_newer THEN 'checkpointer' ELSE 'bgwriter' END)
+    )::long_task.finding;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_server() IS 'Findings about connections, memory and checkpoints of the server.';
+
+CREATE FUNCTION long_task.doctor_sessions() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_long     CONSTANT interval := interval '5 minutes';
+  v_too_long CONSTANT interval := interval '1 hour';
+  v_many     CONSTANT integer := 100000;
+  v_now      timestamptz := long_task.clock();
+BEGIN
+  RETURN QUERY
+  SELECT
+    CASE WHEN s.since < v_now - v_too_long THEN 'problem' ELSE 'warning' END,
+    CASE WHEN s.held IS NULL THEN 'idle_in_transaction' ELSE 'snapshot_held' END,
+    format('pid %s', s.pid),
+    format('A transaction of user %s%s %s, state %s%s.',
+      COALESCE(s.usename::text, '?'),
+      COALESCE(', application ' || NULLIF(s.application_name, ''), ''),
+      COALESCE('has been open since ' || s.since, 'has long been open (since when is hidden from ' || current_user || ')'),
+      COALESCE(s.state, 'hidden'),
+      CASE
+        WHEN s.held IS NULL THEN ': what it has locked stays locked'
+        ELSE format(': no row that has ended in the latest %s transactions can be cleared away, and claims pass over them', s.held)
+      END),
+    format('Have its owner end the transaction, or SELECT pg_terminate_backend(%s). idle_in_transaction_session_timeout ends forgotten ones.', s.pid)
+  FROM (
+    SELECT
+      a.pid,
+      a.usename,
+      a.application_name,
+      a.state,
+      a.xact_start AS since,
+      GREATEST(age(a.backend_xmin), age(a.backend_xid)) AS held
+    FROM pg_stat_activity AS a
+    WHERE a.datname = current_database()
+      AND a.pid <> pg_backend_pid()
+      AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum AS v WHERE v.pid = a.pid)
+  ) AS s
+  WHERE (s.since < v_now - v_long AND (s.held IS NOT NULL OR s.state LIKE 'idle in transaction%'))
+     OR (s.since IS NULL AND s.held > v_many);
+
+  RETURN QUERY
+  SELECT
+    'note',
+    'sessions_hidden',
+    current_user::text,
+    format('%s sessions of other users in this database are hidden from %s: whether they keep a transaction open is only known by its age in transactions.',
+      count(*), current_user),
+    format('GRANT pg_read_all_stats TO %I, or ask as somebody who has it.', session_user)
+  FROM pg_stat_activity AS a
+  WHERE a.datname = current_database()
+    AND a.query = '<insufficient privilege>'
+  HAVING count(*) > 0;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_sessions() IS 'Findings about sessions whose transaction has been open for long.';
+
+CREATE FUNCTION long_task.doctor_settings() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lost_claim CONSTANT text := 'a crash takes commits back: a task that was inserted is lost, one that was started is started again beside its first process';
+BEGIN
+  RETURN QUERY
+  SELECT r.severity, r.code, 'server'::text, format('%s is %s: %s.', s.name, s.reset_val, r.why), r.advice
+  FROM (
+    VALUES
+      ('fsync', 'off', 'problem', 'not_durable', 'a crash of the machine can destroy the whole database',
+        'ALTER SYSTEM RESET fsync; SELECT pg_reload_conf()'),
+      ('full_page_writes', 'off', 'problem', 'not_durable', 'a crash of the machine can leave pages half written',
+        'ALTER SYSTEM RESET full_page_writes; SELECT pg_reload_conf()'),
+      ('synchronous_commit', 'off', 'problem', 'not_durable', v_lost_claim,
+        'ALTER SYSTEM RESET synchronous_commit; SELECT pg_reload_conf(). Or ALTER DATABASE, ALTER ROLE, if it is set there.')
+  ) AS r(name, bad, severity, code, why, advice)
+  JOIN pg_settings AS s ON s.name = r.name AND s.reset_val = r.bad;
+
+  RETURN QUERY
+  SELECT 'warning', 'isolation_level', 'server',
+    format('default_transaction_isolation is %s: people''s transactions do not see what they have to, and dependencies are refused in them; so are nodes, through a pooler.',
+      s.reset_val),
+    format('ALTER DATABASE %I SET default_transaction_isolation = ''read committed''', current_database())
+  FROM pg_settings AS s
+  WHERE s.name = 'default_transaction_isolation'
+    AND s.reset_val IN ('repeatable read', 'serializable');
+
+  RETURN QUERY
+  SELECT 'problem', 'not_durable', format('role %s', o.rolname),
+    format('synchronous_commit is off in its sessions: %s.', v_lost_claim),
+    format('ALTER ROLE %I%s RESET synchronous_commit', o.rolname, ' IN DATABASE ' || quote_ident(d.datname))
+  FROM pg_db_role_setting AS s
+  JOIN pg_roles AS o ON o.oid = s.setrole
+  LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
+  WHERE (s.setdatabase = 0 OR d.datname = current_database())
+    AND s.setconfig && ARRAY['synchronous_commit=off', 'synchronous_commit=false', 'synchronous_commit=0', 'synchronous_commit=no']
+    AND o.rolname <> session_user;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_settings() IS 'Findings about settings by which tasks may be lost or run twice, or people be refused.';
+
+CREATE FUNCTION long_task.doctor_snapshots() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_long     CONSTANT interval := interval '5 minutes';
+  v_too_long CONSTANT interval := interval '1 hour';
+  v_many     CONSTANT integer := 100000;
+  v_now      timestamptz := long_task.clock();
+BEGIN
+  RETURN QUERY
+  SELECT
+    CASE WHEN p.prepared < v_now - v_too_long THEN 'problem' ELSE 'warning' END,
+    'transaction_prepared',
+    format('prepared transaction %s', p.gid),
+    format('It was prepared by %s at %s and holds its locks and its snapshot, %s transactions old, until somebody ends it.',
+      p.owner, p.prepared, age(p.transaction)),
+    format('COMMIT PREPARED %L, or ROLLBACK PREPARED %L.', p.gid, p.gid)
+  FROM pg_prepared_xacts AS p
+  WHERE p.database = current_database()
+    AND p.prepared < v_now - v_long;
+
+  RETURN QUERY
+  SELECT
+    CASE WHEN s.active THEN 'warning' ELSE 'problem' END,
+    'slot_holds_snapshot',
+    format('replication slot %s', s.slot_name),
+    format('It is %s and holds back the clearing of dead rows by %s transactions.',
+      CASE WHEN s.active THEN 'in use' ELSE 'used by nobody' END, age(s.xmin)),
+    CASE
+      WHEN s.active THEN 'End long queries on the standby, or set hot_standby_feedback = off there.'
+      ELSE format('If its standby does not come back: SELECT pg_drop_replication_slot(%L)', s.slot_name)
+    END
+  FROM pg_replication_slots AS s
+  WHERE age(s.xmin) > v_many;
+
+  RETURN QUERY
+  SELECT
+    'warning',
+    'standby_holds_snapshot',
+    format('standby %s', COALESCE(NULLIF(r.application_name, ''), r.pid::text)),
+    format('By hot_standby_feedback it holds back the clearing of dead rows by %s transactions.', age(r.backend_xmin)),
+    'End long queries on the standby, or set hot_standby_feedback = off there.'
+  FROM pg_stat_replication AS r
+  WHERE age(r.backend_xmin) > v_many;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_snapshots() IS 'Findings about prepared transactions, replication slots and standbys that hold back the clearing of dead rows.';
+
+CREATE FUNCTION long_task.doctor_vacuum() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_recent CONSTANT timestamptz := long_task.clock() - interval '10 minutes';
+  v_freeze CONSTANT bigint := current_setting('autovacuum_freeze_max_age')::bigint;
+  v_multi  CONSTANT bigint := current_setting('autovacuum_multixact_freeze_max_age')::bigint;
+BEGIN
+  RETURN QUERY
+  SELECT 'problem', 'autovacuum_off', 'server', format('%s is off: nothing clears dead rows away.', s.name),
+    format('ALTER SYSTEM SET %s = on; SELECT pg_reload_conf()', s.name)
+  FROM pg_settings AS s
+  WHERE s.name IN ('autovacuum', 'track_counts')
+    AND s.reset_val = 'off';
+
+  RETURN QUERY
+  SELECT 'warning', 'autovacuum_off', format('table %s', c.relname),
+    'Autovacuum is switched off for it: nothing clears its dead rows away.',
+    format('ALTER TABLE %s RESET (autovacuum_enabled)', c.oid::regclass)
+  FROM pg_class AS c
+  CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS o
+  WHERE c.relnamespace = 'long_task'::regnamespace
+    AND o.option_name = 'autovacuum_enabled'
+    AND NOT o.option_value::boolean;
+
+  RETURN QUERY
+  SELECT 'warning', v.code, format('table %s', t.relname), v.found, format(v.advice, t.oid::regclass)
+  FROM (
+    SELECT
+      c.oid,
+      c.relname,
+      c.reltuples,
+      pg_stat_get_dead_tuples(c.oid) AS dead,
+      long_task.table_option(c.reloptions, 'autovacuum_vacuum_threshold')
+        + long_task.table_option(c.reloptions, 'autovacuum_vacuum_scale_factor') * GREATEST(c.reltuples, 0) AS allowed,
+      GREATEST(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) AS vacuumed,
+      pg_stat_get_mod_since_analyze(c.oid) AS changed,
+      long_task.table_option(c.reloptions, 'autovacuum_analyze_threshold')
+        + long_task.table_option(c.reloptions, 'autovacuum_analyze_scale_factor') * GREATEST(c.reltuples, 0) AS changeable,
+      GREATEST(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)) AS analyzed
+    FROM pg_class AS c
+    WHERE c.relnamespace = 'long_task'::regnamespace
+      AND c.relkind = 'r'
+  ) AS t
+  CROSS JOIN LATERAL (
+    VALUES
+      ('vacuum_behind', t.dead > 10000 AND t.dead > 3 * t.allowed AND (t.vacuumed > v_recent) IS NOT TRUE,
+        format('%s dead rows, and autovacuum should begin at %s; the latest VACUUM was %s.',
+          t.dead, round(t.allowed), COALESCE('at ' || t.vacuumed, 'never, as far as is known')),
+        'VACUUM %s. If it comes again: autovacuum_max_workers, autovacuum_vacuum_cost_limit, or somebody who holds a snapshot.'),
+      ('statistics_old', t.changed > 100000 AND t.changed > 3 * t.changeable AND (t.analyzed > v_recent) IS NOT TRUE,
+        format('%s rows have changed since the latest ANALYZE (%s): plans are made for another table.',
+          t.changed, COALESCE('at ' || t.analyzed, 'never, as far as is known')),
+        'ANALYZE %s')
+  ) AS v(code, holds, found, advice)
+  WHERE v.holds;
+
+  RETURN QUERY
+  SELECT
+    CASE WHEN GREATEST(age(d.datfrozenxid), mxid_age(d.datminmxid)) > 1500000000 THEN 'problem' ELSE 'warning' END,
+    'wraparound_near',
+    format('database %s', d.datname),
+    format('Its oldest transaction number is %s transactions old (multixact: %s); at some two billions it takes no more writes.',
+      age(d.datfrozenxid), mxid_age(d.datminmxid)),
+    'End what holds old snapshots (if there is any, it is among these findings), then VACUUM (FREEZE), as the owner of all tables.'
+  FROM pg_database AS d
+  WHERE d.datname = current_database()
+    AND (age(d.datfrozenxid) > LEAST(1.5 * v_freeze, 1000000000) OR mxid_age(d.datminmxid) > LEAST(1.5 * v_multi, 1000000000));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_vacuum() IS 'Findings about autovacuum, statistics, and the age of transaction numbers.';
+
+CREATE FUNCTION long_task.doctor_workers() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_hour   CONSTANT interval := interval '1 hour';
+  v_now    timestamptz := long_task.clock();
+  v_served boolean := EXISTS (SELECT FROM long_task.worker_lease AS l WHERE l.active AND l.locked_until > v_now);
+  v_last   bigint := -2147483649; -- less than any id
+  v_lease  long_task.worker_lease;
+  v_worker integer;
+  v_stop   smallint;
+  v_tasks  bigint;
+  v_latest timestamptz;
+BEGIN
+  FOR v_place IN 1 .. 1000 LOOP
+    SELECT t.running_on INTO v_worker
+    FROM long_task.task AS t
+    WHERE t.running_on IS NOT NULL AND t.running_on > v_last
+    ORDER BY t.running_on
+    LIMIT 1;
+    EXIT WHEN v_worker IS NULL;
+    v_last := v_worker;
+    SELECT l.* INTO v_lease FROM long_task.worker_lease AS l WHERE l.worker_id = v_worker;
+    v_stop := (SELECT s.stop FROM long_task.worker_stop AS s WHERE s.worker_id = v_worker);
+    CONTINUE WHEN v_lease.active AND v_lease.locked_until > v_now AND COALESCE(v_stop, 0) < 2;
+    SELECT count(*), max(r.started) INTO v_tasks, v_latest
+    FROM (SELECT t.started FROM long_task.task AS t WHERE t.running_on = v_worker LIMIT 1001) AS r;
+
+    IF v_lease.active AND v_lease.locked_until > v_now THEN
+      IF v_latest < v_now - v_hour THEN
+        RETURN NEXT ('warning', 'worker_drains', format('worker %s', v_worker),
+          format('It has stop = %s, and leaves when its tasks have ended: %s, the latest of them started at %s.',
+            v_stop, long_task.counted(v_tasks), v_latest),
+          format('Wait, cancel them (stop = 3), or take it back: UPDATE long_task.worker SET stop = 0 WHERE id = %s', v_worker)
+        )::long_task.finding;
+      END IF;
+    ELSIF NOT COALESCE(v_lease.active, false)
+       OR long_task.lease_over_at(v_lease) < v_now
+         - v_served::integer * (v_lease.lease_duration + v_lease.recovery_delay) THEN
+      RETURN NEXT ('problem', 'worker_failed', format('worker %s', v_worker),
+        format('Tasks that count as running: %s; no node holds the worker%s.', long_task.counted(v_tasks),
+          CASE WHEN v_lease.active THEN ' since ' || v_lease.locked_until ELSE '' END),
+        CASE
+          WHEN v_served THEN 'Look for a transaction that holds their rows, among these findings and in pg_locks. '
+          ELSE 'Start a node, of any group: it gives them back. '
+        END || format('If need be, as the owner of the schema: SELECT long_task.recover_worker_tasks(%s)', v_worker)
+      )::long_task.finding;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_workers() IS 'Findings about workers that have failed and whose tasks nobody gives back, and about those that drain for long.';
 
 CREATE FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3142,7 +3890,7 @@ CREATE TABLE long_task.task (
     CONSTRAINT task_executing_has_a_worker CHECK (((state_id <> ALL (ARRAY['AE'::text, 'AS'::text, 'AC'::text])) OR (running_on IS NOT NULL))),
     CONSTRAINT task_state_is_known CHECK ((state_id = ANY (ARRAY['DR'::text, 'AW'::text, 'AD'::text, 'AB'::text, 'AE'::text, 'AS'::text, 'AC'::text, 'CS'::text, 'CF'::text, 'CC'::text])))
 )
-WITH (fillfactor='80');
+WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='1000');
 
 COMMENT ON TABLE long_task.task IS 'A row asks for a command to be run to its end. INSERT with state_id ''AW'' to queue it, UPDATE state_id to ''AC'' to cancel it.';
 
@@ -4918,6 +5666,12 @@ $$;
 
 COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
 
+CREATE FUNCTION long_task.table_option(p_options text[], p_name text) RETURNS double precision
+    LANGUAGE sql STABLE
+    RETURN (COALESCE((SELECT o.option_value FROM pg_options_to_table(table_option.p_options) o(option_name, option_value) WHERE (o.option_name = table_option.p_name)), current_setting(p_name)))::double precision;
+
+COMMENT ON FUNCTION long_task.table_option(p_options text[], p_name text) IS 'A number that rules autovacuum: the table''s own (reloptions), else that of the server.';
+
 CREATE FUNCTION long_task.tell_group() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4969,6 +5723,61 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.tell_workflow() IS 'Trigger: have it seen whether a run may begin when a task of another has ended.';
+
+CREATE FUNCTION long_task.waiting_queues(p_state_id text) RETURNS TABLE(group_id integer, worker_id integer, since timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_least CONSTANT bigint := -2147483649; -- less than any id
+  v_last  bigint := v_least;
+BEGIN
+  FOR v_place IN 1 .. 1000 LOOP
+    IF p_state_id = 'AW' THEN
+      SELECT t.group_id, t.last_state_change INTO group_id, since
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id > v_last
+      ORDER BY t.group_id, t.priority, t.ready_seq
+      LIMIT 1;
+    ELSE
+      SELECT t.group_id, t.start_after INTO group_id, since
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id > v_last
+      ORDER BY t.group_id, t.start_after
+      LIMIT 1;
+    END IF;
+    EXIT WHEN group_id IS NULL;
+    RETURN NEXT;
+    v_last := group_id;
+  END LOOP;
+
+  group_id := NULL;
+  v_last := v_least;
+  FOR v_place IN 1 .. 1000 LOOP
+    IF p_state_id = 'AW' THEN
+      SELECT t.worker_id, t.last_state_change INTO worker_id, since
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NOT NULL AND t.worker_id > v_last
+      ORDER BY t.worker_id, t.priority, t.ready_seq
+      LIMIT 1;
+    ELSE
+      SELECT t.worker_id, t.start_after INTO worker_id, since
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NOT NULL AND t.worker_id > v_last
+      ORDER BY t.worker_id, t.start_after
+      LIMIT 1;
+    END IF;
+    EXIT WHEN worker_id IS NULL;
+    RETURN NEXT;
+    v_last := worker_id;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.waiting_queues(p_state_id text) IS 'Groups, and workers to whom tasks are pinned, with something ready (AW) or delayed (AD): since when, or until when, the first.';
 
 CREATE FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT
@@ -6692,6 +7501,10 @@ REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.counted(p_rows bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.counted(p_rows bigint) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.counted(p_rows bigint) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.cron_days(p_fields long_task.cron_fields, p_month date) TO long_task_user;
@@ -6707,6 +7520,58 @@ GRANT ALL ON FUNCTION long_task.cron_time_after(p_fields long_task.cron_fields, 
 REVOKE ALL ON FUNCTION long_task.cycle_path(p_task_id bigint, p_needs_task_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.describe_end(p_reason text, p_error text, p_exit_code smallint, p_signal smallint, p_core_dumped boolean, p_timeout double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.doctor() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_blocked() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_blocked() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_blocked() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_indexes() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_indexes() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_indexes() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_notifications() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_notifications() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_notifications() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_overdue() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_overdue() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_overdue() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_processes() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_processes() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_processes() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_queues() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_queues() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_queues() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_server() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_server() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_server() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_sessions() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_sessions() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_sessions() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_settings() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_settings() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_settings() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_snapshots() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_snapshots() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_snapshots() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_vacuum() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_vacuum() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_vacuum() TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.doctor_workers() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_workers() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_workers() TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
 
@@ -6756,6 +7621,8 @@ REVOKE ALL ON FUNCTION long_task.key_room(p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
@@ -6993,11 +7860,19 @@ REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
 
+REVOKE ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_workflow() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.waiting_queues(p_state_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.waiting_queues(p_state_id text) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.waiting_queues(p_state_id text) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.wall_clock_time(p_local timestamp without time zone, p_zone text) TO long_task_reader;
@@ -7073,6 +7948,15 @@ GRANT INSERT(gather),UPDATE(gather) ON TABLE long_task.task_dependency TO long_t
 
 GRANT SELECT ON TABLE long_task.task_state TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_state TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.unsettled_key TO long_task_reader;
+GRANT SELECT ON TABLE long_task.unsettled_key TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.unsettled_task TO long_task_reader;
+GRANT SELECT ON TABLE long_task.unsettled_task TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.unsettled_workflow TO long_task_reader;
+GRANT SELECT ON TABLE long_task.unsettled_workflow TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.waiting TO long_task_reader;
 GRANT SELECT ON TABLE long_task.waiting TO long_task_user;

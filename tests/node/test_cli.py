@@ -64,7 +64,7 @@ def bare(embedded: EmbeddedServer) -> Iterator[str]:
     connection.close()
 
 
-@pytest.mark.parametrize("command", ["node", "migrate", "top", "graph 1"])
+@pytest.mark.parametrize("command", ["node", "migrate", "top", "doctor", "graph 1"])
 def test_a_database_that_does_not_answer_is_one_line(shell: Shell, command: str) -> None:
     done = shell(
         *command.split(), PG_TASKS_DSN=f"host={shell.directory} password={SECRET} dbname=d"
@@ -97,7 +97,7 @@ def test_a_wrong_password_is_one_line(shell: Shell, bare: str, command: str) -> 
     assert SECRET not in done.err
 
 
-@pytest.mark.parametrize("command", ["node", "top", "graph 1"])
+@pytest.mark.parametrize("command", ["node", "top", "doctor", "graph 1"])
 def test_a_database_without_the_schema_is_one_line_that_says_how_to_make_it(
     shell: Shell, bare: str, command: str
 ) -> None:

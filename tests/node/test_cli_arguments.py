@@ -10,6 +10,7 @@ from pg_tasks import __version__
 from tests.shell import ROOT, Shell
 
 SECRET = "hunter2"
+COMMANDS = ("node", "migrate", "psql", "top", "doctor", "graph", "db", "version")
 
 
 @pytest.fixture
@@ -21,11 +22,12 @@ def shell(tmp_path: Path) -> Shell:
 def test_help_names_every_command(shell: Shell) -> None:
     done = shell("--help")
     assert done.code == 0
-    commands = ("node", "migrate", "psql", "top", "graph", "db", "version")
-    assert all(re.search(rf"^ +{name} ", done.out, re.MULTILINE) for name in commands)
+    assert all(re.search(rf"^ +{name} ", done.out, re.MULTILINE) for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["node", "migrate", "psql", "top", "graph", "db", "version"])
+@pytest.mark.parametrize(
+    "command", ["node", "migrate", "psql", "top", "doctor", "graph", "db", "version"]
+)
 def test_every_command_has_help(shell: Shell, command: str) -> None:
     done = shell(command, "--help")
     assert done.code == 0

@@ -10,7 +10,8 @@ READABLE = {
     "task", "task_state", "task_run", "worker_lease", "worker_stop", "worker", "worker_status",
     "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
     "task_dependency", "concurrency_limit", "group_limit", "workflow", "workflow_step",
-    "workflow_edge", "workflow_run", "workflow_status", "workflow_step_status",
+    "workflow_edge", "workflow_run", "workflow_status", "workflow_step_status", "unsettled_task",
+    "unsettled_key", "unsettled_workflow",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
@@ -28,6 +29,10 @@ CALLABLE = {
         "cron_days", "schedule_of", "next_starts", "preview_from", "parse_cron", "parse_cron_field",
         "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
         "check_edge", "workflow_recovery_point", "assert_run", "workflow_graph", "quote_label",
+        "doctor", "doctor_blocked", "doctor_indexes", "doctor_notifications", "doctor_overdue",
+        "doctor_processes", "doctor_queues", "doctor_server", "doctor_sessions", "doctor_settings",
+        "doctor_snapshots", "doctor_vacuum", "doctor_workers", "waiting_queues", "counted",
+        "table_option", "lease_over_at",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip

@@ -1,0 +1,64 @@
+"""What the doctor reads does not grow with the installation."""
+
+import pytest
+
+from tests.procedures.acting import Sql
+from tests.procedures.complaints import ask
+from tests.servers import Database
+
+CROWD = 30_000
+READ = """
+SELECT relname::text, COALESCE(seq_tup_read, 0),
+  (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS i WHERE i.relid = t.relid)
+FROM pg_stat_user_tables AS t
+WHERE relname IN ('task', 'task_dependency', 'task_run')
+"""
+
+
+@pytest.fixture
+def crowded(database: Database) -> Database:
+    """A database with many of each kind, and nobody to run them."""
+    sql = Sql(database.connect())
+    with sql.without_triggers():
+        for columns, values in (
+            ("state_id, last_state_change", "'AW', '2020-01-01'"),
+            ("state_id, worker_id, last_state_change", "'AW', 77, '2020-01-01'"),
+            ("state_id, start_after", "'AD', '2020-01-01'"),
+            ("state_id, running_on, attempt, started", "'AE', 5, 1, now()"),
+            ("state_id, unmet, has_needs", "'AB', 'wait', true"),
+            ("state_id, attempt", "'CS', 1"),
+            ("state_id, next_start, shed_clone", "'DR', '2020-01-01', true"),
+        ):
+            sql.run(
+                f"INSERT INTO long_task.task (command, {columns})"
+                f" SELECT '{{true}}', {values} FROM generate_series(1, {CROWD})"
+            )
+        for place, met in enumerate(("NULL", "true", "false"), start=1):
+            sql.run(
+                "INSERT INTO long_task.task_dependency (task_id, needs_task_id, met)"
+                f" SELECT b.id, b.id - {CROWD * place}, {met}"
+                " FROM long_task.task AS b WHERE b.state_id = 'AB'"
+            )
+    sql.run("VACUUM ANALYZE long_task.task, long_task.task_dependency")
+    return database
+
+
+def test_the_doctor_reads_a_bounded_number_of_rows(crowded: Database) -> None:
+    asking, watching = Sql(crowded.connect()), Sql(crowded.connect())
+    before = _read(watching)
+    found = {finding.code for finding in ask(asking)}
+    asking.rows("SELECT pg_stat_force_next_flush()")
+    after = _read(watching)
+    assert {"group_without_node", "worker_absent", "worker_failed", "schedules_overdue"} <= found
+    assert {"needs_unmet"} <= found
+    read = {name: after[name][1] - before[name][1] for name in after}
+    assert {name: after[name][0] - before[name][0] for name in after} == dict.fromkeys(after, 0)
+    # Ten thousand running tasks, and as many that decided dependencies belong to.
+    assert read["task"] < 40_000
+    assert read["task_dependency"] < 15_000
+    assert read["task_run"] == 0
+
+
+def _read(watching: Sql) -> dict[str, tuple[int, int]]:
+    """Of each table: rows read without an index, entries read of its indexes."""
+    return {name: (scanned, int(entries)) for name, scanned, entries in watching.rows(READ)}
