@@ -37,7 +37,7 @@ BEGIN
     WHEN v_policy.keep_rows IS NULL THEN interval '30 days'
   END;
   IF (v_last.began + v_span <= v_now OR long_task.history_rows(v_last.part) >= v_policy.keep_rows / v_shares) IS NOT TRUE
-     OR long_task.history_rows(v_last.part) = 0
+     OR NOT EXISTS (SELECT FROM long_task.task_run AS r WHERE r.part = v_last.part)
      OR (SELECT count(*) FROM long_task.task_run_part AS p) >= v_most THEN
     RETURN false;
   END IF;
