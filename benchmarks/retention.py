@@ -26,9 +26,7 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
         lab.ask("DELETE FROM long_task.retention")
         cleared.append(rate)
         after.append(behind)
-        say(
-            f"  {kept[-1]:.0f} a second; {rate:.0f} while ended ones go, the last {behind:.1f} s later"
-        )
+        say(f"  {kept[-1]:.0f} a second; while ended ones go {rate:.0f}, {behind:.1f} s behind")
     lab.empty()
     pairs = [with_it / without for with_it, without in zip(cleared, kept, strict=True)]
     yield Result(NAME, "tasks a second while ended ones are cleared away", median(cleared), "/s")
@@ -69,7 +67,8 @@ def _steps(lab: Lab, count: int) -> Iterator[Result]:
     lab.ask("SET session_replication_role = origin")
     lab.ask("INSERT INTO long_task.retention (keep_succeeded) VALUES ('1 day')")
     took: list[float] = []
-    turn, gone = 0, 0
+    turn: int | None = 0
+    gone = 0
     while turn is not None:
         began = time.perf_counter()
         answer = lab.ask("SELECT long_task.maintain_step(%s)", turn)

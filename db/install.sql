@@ -3716,7 +3716,6 @@ BEGIN
       SELECT g.id, v_now, g.task
       FROM gone AS g
       WHERE g.task IS NOT NULL
-      ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, task = excluded.task
     )
     SELECT count(*) INTO v_gone
     FROM gone AS g;
@@ -3744,7 +3743,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_tasks(bigint[], boolean) IS
   'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:44f2e4971fe1380723c9ec05073eb8e7', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:a9a056b3872e1b4927943c1f20417548', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -5133,11 +5132,12 @@ BEGIN
   SELECT s.last_value + s.is_called::integer INTO v_next
   FROM long_task.task_id_seq AS s;
   IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.task_archive AS a WHERE a.task_id >= v_next)
      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
       MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
-      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run and task_archive in the same statement.';
   END IF;
   RETURN NULL;
 END
@@ -5153,7 +5153,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -5698,7 +5698,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     2D000 inside a transaction block
 --
 -- Nodes do the same by themselves, more slowly. Whoever is at it when this is called leaves it to this.
--- A procedure that commits can have no settings and no rights of its own: every name is whole.
+-- A procedure that commits can have no settings and no rights of its own.
 --
 -- Returns what was done: how many tasks and runs of workflows have gone, how many partitions of history were made and dropped,
 -- and what went wrong last (null: nothing).
@@ -5722,6 +5722,7 @@ BEGIN
   LOOP
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     v_step := long_task.maintain_step(v_turn);
     IF (v_step ->> 'busy')::boolean THEN
       EXIT WHEN v_turn <> 0; -- somebody else has begun a round
@@ -5745,7 +5746,7 @@ COMMENT ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) IS
 
 REVOKE ALL ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:fc74279076fc3637152b8e846dcb7784', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain_phase::pg_tasks
 
@@ -7475,7 +7476,7 @@ BEGIN
     WHEN v_policy.keep_rows IS NULL THEN interval '30 days'
   END;
   IF (v_last.began + v_span <= v_now OR long_task.history_rows(v_last.part) >= v_policy.keep_rows / v_shares) IS NOT TRUE
-     OR long_task.history_rows(v_last.part) = 0
+     OR NOT EXISTS (SELECT FROM long_task.task_run AS r WHERE r.part = v_last.part)
      OR (SELECT count(*) FROM long_task.task_run_part AS p) >= v_most THEN
     RETURN false;
   END IF;
@@ -7500,7 +7501,7 @@ $$;
 COMMENT ON FUNCTION long_task.roll_history() IS
   'Make the next partition of task_run, if it is time for that. Returns whether it was.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:c4b8497ff2ba5ca72155f8b4ddfe9a21', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_kept_until::pg_tasks
 

@@ -53,7 +53,6 @@ BEGIN
       SELECT g.id, v_now, g.task
       FROM gone AS g
       WHERE g.task IS NOT NULL
-      ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, task = excluded.task
     )
     SELECT count(*) INTO v_gone
     FROM gone AS g;

@@ -1223,7 +1223,6 @@ BEGIN
       SELECT g.id, v_now, g.task
       FROM gone AS g
       WHERE g.task IS NOT NULL
-      ON CONFLICT (task_id) DO UPDATE SET archived = excluded.archived, task = excluded.task
     )
     SELECT count(*) INTO v_gone
     FROM gone AS g;
@@ -2513,11 +2512,12 @@ BEGIN
   SELECT s.last_value + s.is_called::integer INTO v_next
   FROM long_task.task_id_seq AS s;
   IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.task_archive AS a WHERE a.task_id >= v_next)
      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
       MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
-      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run and task_archive in the same statement.';
   END IF;
   RETURN NULL;
 END
@@ -3055,6 +3055,7 @@ BEGIN
   LOOP
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     v_step := long_task.maintain_step(v_turn);
     IF (v_step ->> 'busy')::boolean THEN
       EXIT WHEN v_turn <> 0; -- somebody else has begun a round
@@ -4633,7 +4634,7 @@ BEGIN
     WHEN v_policy.keep_rows IS NULL THEN interval '30 days'
   END;
   IF (v_last.began + v_span <= v_now OR long_task.history_rows(v_last.part) >= v_policy.keep_rows / v_shares) IS NOT TRUE
-     OR long_task.history_rows(v_last.part) = 0
+     OR NOT EXISTS (SELECT FROM long_task.task_run AS r WHERE r.part = v_last.part)
      OR (SELECT count(*) FROM long_task.task_run_part AS p) >= v_most THEN
     RETURN false;
   END IF;

@@ -23,7 +23,7 @@ def test_without_a_policy_nothing_goes(sql: Sql) -> None:
     [("CS", "keep_succeeded"), ("CF", "keep_failed"), ("CC", "keep_cancelled")],
 )
 def test_each_kind_of_end_goes_by_its_own_time(sql: Sql, state: str, column: str) -> None:
-    policy(sql, **{column: DAY})
+    policy(sql, None, **{column: DAY})
     old = {one: ended(sql, one) for one in ("CS", "CF", "CC")}
     young = ended(sql, state, days=0.9)
     assert _gone(sql) == 1
@@ -90,7 +90,7 @@ def test_what_has_a_process_is_kept_until_that_is_gone(sql: Sql, node: Node) -> 
 )
 def test_what_has_a_schedule_is_kept(sql: Sql, columns: dict[str, object]) -> None:
     policy(sql, keep_succeeded=DAY)
-    task_id = ended(sql, **columns)
+    task_id = ended(sql, "CS", 2, **columns)
     assert _gone(sql) == 0
     assert tasks(sql) == [task_id]
 

@@ -93,6 +93,22 @@ def test_a_run_stays_while_a_task_of_somebodys_own_needs_one_of_it(sql: Sql, run
     assert tasks(sql) == [waiting]
 
 
+def test_a_run_that_a_foreign_key_of_somebodys_own_holds_stays_whole_and_is_told(
+    sql: Sql, run_id: int
+) -> None:
+    policy(sql, keep_succeeded=DAY)
+    _age_run(sql, run_id)
+    sql.run("CREATE TABLE public.note (run_id bigint REFERENCES long_task.workflow_run)")
+    sql.run("INSERT INTO public.note VALUES (%s)", run_id)
+    assert _go(sql) == (0, 0)
+    assert len(tasks(sql)) == 2
+    error = sql.value("SELECT error FROM long_task.maintenance")
+    assert error.startswith(f"run {run_id} stays: ")
+    sql.run("DELETE FROM public.note")
+    sql.run("UPDATE test_clock.state SET shift = '61 minutes'")
+    assert _go(sql) == (2, 1)
+
+
 def test_runs_without_tasks_go_by_the_policy_for_every_other_group(sql: Sql, run_id: int) -> None:
     policy(sql, keep_succeeded=DAY)
     sql.run("DELETE FROM long_task.task WHERE run_id = %s", run_id)
