@@ -17,6 +17,7 @@ from benchmarks import (
     peers,
     people,
     report,
+    retention,
     schedules,
     size,
     storage,
@@ -28,7 +29,17 @@ from benchmarks.report import Result, say
 
 _ALL = {
     module.NAME: module.run
-    for module in (throughput, two_nodes, latency, schedules, graphs, size, people, doctor)
+    for module in (
+        throughput,
+        two_nodes,
+        latency,
+        schedules,
+        graphs,
+        size,
+        people,
+        retention,
+        doctor,
+    )
 } | {storage.PACKING: storage.packing, storage.VACUUMING: storage.vacuuming}
 _RESULTS = Path(__file__).parent / "results"
 

@@ -33,12 +33,18 @@ GRANT USAGE ON SCHEMA long_task TO long_task_reader, long_task_user, long_task_n
 
 -- Functions are open to PUBLIC unless that is taken away. What triggers and defaults call stays open to
 -- those who write tasks; the rest is called by SECURITY DEFINER procedures under their owner.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA long_task FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA long_task FROM PUBLIC;
 
 GRANT SELECT ON
   long_task.task,
   long_task.task_state,
   long_task.task_run,
+  long_task.task_run_part,
+  long_task.task_archive,
+  long_task.task_kept,
+  long_task.retention,
+  long_task.history_retention,
+  long_task.maintenance,
   long_task.task_dependency,
   long_task.concurrency_limit,
   long_task.group_limit,
@@ -130,6 +136,7 @@ GRANT INSERT, UPDATE, DELETE ON long_task.workflow_step, long_task.workflow_edge
 GRANT INSERT (name, version, description, enabled, one_at_a_time, max_running),
   UPDATE (description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.retention TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
@@ -139,13 +146,16 @@ GRANT EXECUTE ON FUNCTION
   long_task.start_workflow(text, jsonb, integer),
   long_task.resume_workflow(bigint, text, text),
   long_task.cancel_workflow(bigint),
-  long_task.skip_task(bigint)
+  long_task.skip_task(bigint),
+  long_task.maintain_step(bigint)
 TO long_task_user;
+GRANT EXECUTE ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
   long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]),
   long_task.renew_lease(integer, bigint, integer, double precision),
   long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]),
-  long_task.leave_worker(integer, bigint, integer)
+  long_task.leave_worker(integer, bigint, integer),
+  long_task.maintain_step(bigint)
 TO long_task_node;

@@ -1024,6 +1024,144 @@ COMMENT ON COLUMN long_task.task.item IS 'Its place in the array that the step i
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0010_workflow', 'pg_tasks', 'changelog.xml', NOW(), 16, '9:533898b9143aa35acbaf3c6e8507c155', 'sqlFile path=changes/0010_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::changes/0011_retention::pg_tasks
+
+-- Retention: how long ended tasks and history are kept, and history in partitions, so that what is old is dropped
+-- and not deleted row by row.
+--
+-- The partitions go by a number and not by a time. A number is given when a partition is closed, so that there is always
+-- one for a row, whatever the clocks say; none has to be made in advance, and none of the rest has to be looked through
+-- or locked for the next one. task_run_part says which times a number stands for.
+
+-- It may be long: the lock lasts for as long as it takes to read it once.
+ALTER TABLE long_task.task_run RENAME TO task_run_0;
+ALTER TABLE long_task.task_run_0 RENAME CONSTRAINT task_run_pkey TO task_run_0_pkey;
+ALTER INDEX long_task.task_run_finished RENAME TO task_run_0_finished;
+ALTER TABLE long_task.task_run_0 ADD COLUMN part integer NOT NULL DEFAULT 0;
+ALTER TABLE long_task.task_run_0 ALTER COLUMN part DROP DEFAULT;
+COMMENT ON COLUMN long_task.task_run_0.part IS 'The partition that it is in. System.';
+
+CREATE TABLE long_task.task_run (LIKE long_task.task_run_0 INCLUDING COMMENTS)
+PARTITION BY RANGE (part);
+
+-- By time, for rates. Rows arrive in the order of finished, which is all that BRIN needs; it costs a fraction of a
+-- tree on the way in. Each partition has a primary key (task_id, attempt) of its own.
+CREATE INDEX task_run_finished
+  ON long_task.task_run
+  USING brin (finished)
+  WITH (pages_per_range = 32, autosummarize = on);
+ALTER TABLE long_task.task_run
+  ATTACH PARTITION long_task.task_run_0 FOR VALUES FROM (0) TO (1);
+
+COMMENT ON TABLE long_task.task_run IS
+  'One row for each attempt that ended or was lost. Stays when its task is deleted, for as long as history_retention says.';
+COMMENT ON TABLE long_task.task_run_0 IS
+  'A partition of task_run.';
+
+CREATE TABLE long_task.task_run_part (
+  part  integer     NOT NULL,
+  began timestamptz NOT NULL,
+  ended timestamptz,
+  CONSTRAINT task_run_part_pkey PRIMARY KEY (part)
+);
+INSERT INTO long_task.task_run_part (part, began)
+SELECT 0, COALESCE(min(r.finished), long_task.clock())
+FROM long_task.task_run AS r;
+
+CREATE TABLE long_task.retention (
+  group_id       integer,
+  keep_succeeded interval,
+  keep_failed    interval,
+  keep_cancelled interval,
+  archive        boolean NOT NULL DEFAULT false,
+  CONSTRAINT retention_group UNIQUE NULLS NOT DISTINCT (group_id),
+  CONSTRAINT retention_is_a_time CHECK (
+    keep_succeeded BETWEEN interval '0' AND interval '1000 years'
+    AND keep_failed BETWEEN interval '0' AND interval '1000 years'
+    AND keep_cancelled BETWEEN interval '0' AND interval '1000 years'
+  )
+);
+CREATE TABLE long_task.history_retention (
+  only_row  boolean NOT NULL DEFAULT true,
+  keep      interval,
+  keep_rows bigint,
+  CONSTRAINT history_retention_pkey PRIMARY KEY (only_row),
+  CONSTRAINT history_retention_is_one_row CHECK (only_row),
+  CONSTRAINT history_retention_is_a_time CHECK (keep BETWEEN interval '1 minute' AND interval '1000 years'),
+  CONSTRAINT history_retention_is_a_number CHECK (keep_rows > 0)
+);
+CREATE TABLE long_task.task_archive (
+  task_id  bigint      NOT NULL,
+  archived timestamptz NOT NULL,
+  task     jsonb       NOT NULL,
+  CONSTRAINT task_archive_pkey PRIMARY KEY (task_id)
+);
+
+-- How far whoever tidies up has come.
+CREATE TABLE long_task.maintenance (
+  only_row boolean     NOT NULL DEFAULT true,
+  next_at  timestamptz NOT NULL,
+  turn     bigint      NOT NULL DEFAULT 1,
+  phase    text        NOT NULL DEFAULT 'history',
+  place    bigint      NOT NULL DEFAULT 0,
+  stride   bigint      NOT NULL DEFAULT 1000,
+  swept    timestamptz,
+  error    text,
+  CONSTRAINT maintenance_pkey PRIMARY KEY (only_row),
+  CONSTRAINT maintenance_is_one_row CHECK (only_row),
+  CONSTRAINT maintenance_phase_is_known CHECK (phase IN ('history', 'task', 'run'))
+) WITH (fillfactor = 10);
+INSERT INTO long_task.maintenance (next_at)
+VALUES (long_task.clock() + interval '1 hour');
+CREATE TABLE long_task.run_kept (
+  run_id     bigint      NOT NULL,
+  kept_until timestamptz NOT NULL,
+  CONSTRAINT run_kept_pkey PRIMARY KEY (run_id)
+);
+
+COMMENT ON COLUMN long_task.task_run.part IS 'The partition that it is in. System.';
+COMMENT ON TABLE long_task.task_run_part IS
+  'The partitions of task_run. The last one takes what ends now. System.';
+COMMENT ON COLUMN long_task.task_run_part.part IS 'Its number.';
+COMMENT ON COLUMN long_task.task_run_part.began IS 'Since when rows were written to it.';
+COMMENT ON COLUMN long_task.task_run_part.ended IS 'Until when; null: they are now.';
+COMMENT ON TABLE long_task.retention IS
+  'How long ended tasks are kept. Without a row that is for them, for ever.';
+COMMENT ON COLUMN long_task.retention.group_id IS 'The tasks of this group; null: of every group without a row of its own.';
+COMMENT ON COLUMN long_task.retention.keep_succeeded IS 'So long after they completed (CS); null: for ever.';
+COMMENT ON COLUMN long_task.retention.keep_failed IS 'So long after they failed (CF); null: for ever.';
+COMMENT ON COLUMN long_task.retention.keep_cancelled IS 'So long after they were cancelled (CC); null: for ever.';
+COMMENT ON COLUMN long_task.retention.archive IS 'Whether they are moved to task_archive then, and not deleted for good.';
+COMMENT ON TABLE long_task.history_retention IS
+  'How long the history of attempts, task_run, is kept: one row; without it, for ever. It goes by whole partitions, of all groups.';
+COMMENT ON COLUMN long_task.history_retention.only_row IS 'There is one row.';
+COMMENT ON COLUMN long_task.history_retention.keep IS 'So long at least, up to a sixth longer; null: age does not matter.';
+COMMENT ON COLUMN long_task.history_retention.keep_rows IS 'About so many rows at least, up to a sixth more; null: their number does not matter.';
+COMMENT ON TABLE long_task.task_archive IS
+  'Tasks that a policy of retention has moved here. Nothing reads it but people, who may delete what they like.';
+COMMENT ON COLUMN long_task.task_archive.task_id IS 'The task.';
+COMMENT ON COLUMN long_task.task_archive.archived IS 'When it was moved.';
+COMMENT ON COLUMN long_task.task_archive.task IS 'Its row, without the columns that were null.';
+COMMENT ON TABLE long_task.maintenance IS
+  'How far the tidying up has come that retention asks for. System.';
+COMMENT ON COLUMN long_task.maintenance.only_row IS 'There is one row.';
+COMMENT ON COLUMN long_task.maintenance.next_at IS 'When somebody else than whoever is at it may go on.';
+COMMENT ON COLUMN long_task.maintenance.turn IS 'Numbers those who were at it.';
+COMMENT ON COLUMN long_task.maintenance.phase IS 'What is gone through: history, tasks, or runs of workflows.';
+COMMENT ON COLUMN long_task.maintenance.place IS 'The id up to which it has been gone through.';
+COMMENT ON COLUMN long_task.maintenance.stride IS 'How many ids are looked at in one step: as many as a few milliseconds allow.';
+COMMENT ON COLUMN long_task.maintenance.swept IS 'When everything had been gone through last.';
+COMMENT ON COLUMN long_task.maintenance.error IS 'What went wrong last; null: nothing since then.';
+COMMENT ON TABLE long_task.run_kept IS
+  'Runs of workflows that need not be looked at before a time. System.';
+COMMENT ON COLUMN long_task.run_kept.run_id IS 'The run.';
+COMMENT ON COLUMN long_task.run_kept.kept_until IS 'That time.';
+
+-- Which partition takes the rows is told by the caller.
+DROP FUNCTION IF EXISTS long_task.finish_deleted_attempts(integer, text, json);
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_retention', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:b55a417722b47134fa185c7cf93a5c56', 'sqlFile path=changes/0011_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::changes/0013_table_settings::pg_tasks
 
 -- How often the table of tasks is vacuumed.
@@ -1036,7 +1174,7 @@ ALTER TABLE long_task.task SET (
   autovacuum_vacuum_threshold = 1000
 );
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0013_table_settings', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:1f7dfd8834e778179301c28851e25530', 'sqlFile path=changes/0013_table_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0013_table_settings', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:1f7dfd8834e778179301c28851e25530', 'sqlFile path=changes/0013_table_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0014_finding::pg_tasks
 
@@ -1057,7 +1195,7 @@ COMMENT ON COLUMN long_task.finding.subject IS 'What it is about.';
 COMMENT ON COLUMN long_task.finding.found IS 'What was found.';
 COMMENT ON COLUMN long_task.finding.advice IS 'What to do.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0014_finding', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:7b677394e22c1574ca4e11128ae937a7', 'sqlFile path=changes/0014_finding.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0014_finding', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:7b677394e22c1574ca4e11128ae937a7', 'sqlFile path=changes/0014_finding.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
@@ -1097,7 +1235,7 @@ RETURN json_build_object(
 COMMENT ON FUNCTION long_task.plain_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:fabc5f7b505ea55099b1731b206a7915', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:fabc5f7b505ea55099b1731b206a7915', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/order_with_results::pg_tasks
 
@@ -1181,7 +1319,7 @@ $$;
 COMMENT ON FUNCTION long_task.order_with_results(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:0647991f39b6533a4ff71392b453f13f', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:0647991f39b6533a4ff71392b453f13f', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -1205,7 +1343,7 @@ END;
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/add_run::pg_tasks
 
@@ -1283,7 +1421,7 @@ $$;
 COMMENT ON FUNCTION long_task.add_run(text, jsonb, integer, bigint, timestamptz) IS
   'Write down a run of a workflow, and begin it unless it has to wait for another. Returns its id.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:9dca10fd623256f855d1b83c0000d790', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:9dca10fd623256f855d1b83c0000d790', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_next_run::pg_tasks
 
@@ -1343,7 +1481,7 @@ $$;
 COMMENT ON FUNCTION long_task.begin_next_run(text, interval, boolean) IS
   'Begin the oldest waiting run of a workflow, if none is active.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:0a9eab5a189e6115aeaec665667a4c46', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:0a9eab5a189e6115aeaec665667a4c46', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_run::pg_tasks
 
@@ -1533,7 +1671,7 @@ $$;
 COMMENT ON FUNCTION long_task.begin_run(bigint, interval) IS
   'Make the tasks of a run and the dependencies between them, and queue them.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:2b8382c23a50d61b86b12b5642dd43eb', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:2b8382c23a50d61b86b12b5642dd43eb', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_workflow::pg_tasks
 
@@ -1577,7 +1715,7 @@ COMMENT ON FUNCTION long_task.cancel_workflow(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.cancel_workflow(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_workflow', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:184fe3cbe6461afb3574c821306884c7', 'sqlFile path=procedures/cancel_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_workflow', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:184fe3cbe6461afb3574c821306884c7', 'sqlFile path=procedures/cancel_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_edge::pg_tasks
 
@@ -1628,7 +1766,7 @@ $$;
 COMMENT ON FUNCTION long_task.check_edge(text, jsonpath, text) IS
   'Refuse a dependency that says what cannot be understood.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_edge', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:9d8b0c80518b2cb05ad1af1486bdebc2', 'sqlFile path=procedures/check_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_edge', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:9d8b0c80518b2cb05ad1af1486bdebc2', 'sqlFile path=procedures/check_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_workflow::pg_tasks
 
@@ -1684,7 +1822,7 @@ FOR EACH ROW
 WHEN (NEW.workflow IS NOT NULL)
 EXECUTE FUNCTION long_task.check_task_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_workflow', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:32a04c1baba560321ad6ad9a90e7680c', 'sqlFile path=procedures/check_task_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_workflow', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:32a04c1baba560321ad6ad9a90e7680c', 'sqlFile path=procedures/check_task_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_part::pg_tasks
 
@@ -1755,7 +1893,7 @@ BEFORE INSERT OR UPDATE OR DELETE ON long_task.workflow_edge
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_part();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_part', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:f6f050e3a3917bfc170254d6add5384c', 'sqlFile path=procedures/check_workflow_part.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_part', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:f6f050e3a3917bfc170254d6add5384c', 'sqlFile path=procedures/check_workflow_part.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_step::pg_tasks
 
@@ -1820,7 +1958,7 @@ BEFORE INSERT OR UPDATE ON long_task.workflow_step
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_step();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_step', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:c86c2347b18bf5401696d3b4bf59356e', 'sqlFile path=procedures/check_workflow_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_step', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:c86c2347b18bf5401696d3b4bf59356e', 'sqlFile path=procedures/check_workflow_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_edge::pg_tasks
 
@@ -1882,7 +2020,7 @@ AFTER INSERT OR UPDATE ON long_task.workflow_edge
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_edge();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_edge', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:f0163e049787772e5945418736f97c27', 'sqlFile path=procedures/check_workflow_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_edge', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:f0163e049787772e5945418736f97c27', 'sqlFile path=procedures/check_workflow_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_deleted_attempts::pg_tasks
 
@@ -1891,10 +2029,13 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  finish_attempts, with all reports it was given; those of rows that are there find nothing here.
 -- Locks      rows of deleted_attempt of that worker, which nobody else writes
 -- Raises     nothing
+--
+-- p_part  the partition of history that takes rows now
 CREATE OR REPLACE FUNCTION long_task.finish_deleted_attempts(
   p_worker_id integer,
   p_node_name text,
-  p_reports   json
+  p_reports   json,
+  p_part      integer
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -1923,14 +2064,14 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       g.task_id, g.attempt, g.group_id, p_worker_id, p_node_name, r.pid,
       COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
       v_now - make_interval(secs => r.ended_ago),
       'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-      r.peak_memory, g.started_by, g.scheduled_for
+      r.peak_memory, g.started_by, g.scheduled_for, p_part
     FROM gone AS g
     JOIN json_to_recordset(p_reports) AS r(
       task_id        bigint,
@@ -1945,7 +2086,7 @@ BEGIN
       peak_memory    bigint,
       output         text
     ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   )
   SELECT
     array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
@@ -1967,10 +2108,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json) IS
+COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json, integer) IS
   'Write down how attempts ended whose tasks were deleted while they ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:e09288d9e23e56da4a1af6c0f080d4ef', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:9bfbfea2985bb05f06c0ecdea8993b3a', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/free_keys::pg_tasks
 
@@ -2086,7 +2227,7 @@ $$;
 COMMENT ON FUNCTION long_task.free_keys(text[], boolean) IS
   'Let tasks come back to the queue that waited for these keys, as far as there is room.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:831ed6ab3fefad7b305194080e8364db', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:831ed6ab3fefad7b305194080e8364db', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/group_room::pg_tasks
 
@@ -2135,7 +2276,7 @@ $$;
 COMMENT ON FUNCTION long_task.group_room(integer, integer) IS
   'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:11bd7721498049a51314cc9cb9c87c0e', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:11bd7721498049a51314cc9cb9c87c0e', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/has_active_run::pg_tasks
 
@@ -2169,7 +2310,7 @@ $$;
 COMMENT ON FUNCTION long_task.has_active_run(text, bigint) IS
   'Whether a run of a workflow, but for one, has an active task.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_lock::pg_tasks
 
@@ -2189,7 +2330,7 @@ RETURN hashtextextended('long_task.workflow ' || p_workflow, 0);
 COMMENT ON FUNCTION long_task.workflow_lock(text) IS
   'Number of the advisory lock of a workflow whose runs come one at a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/quote_label::pg_tasks
 
@@ -2216,7 +2357,7 @@ END;
 COMMENT ON FUNCTION long_task.quote_label(text, text) IS
   'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_met::pg_tasks
 
@@ -2248,7 +2389,7 @@ END;
 COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
   'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/items_of_step::pg_tasks
 
@@ -2297,7 +2438,7 @@ $$;
 COMMENT ON FUNCTION long_task.items_of_step(jsonpath, jsonb) IS
   'The items that a step is fanned out over, with their places from 0; one empty row for a step that is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/key_room::pg_tasks
 
@@ -2342,7 +2483,7 @@ $$;
 COMMENT ON FUNCTION long_task.key_room(text) IS
   'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_key::pg_tasks
 
@@ -2378,7 +2519,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_key(text, boolean, boolean) IS
   'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_workflow::pg_tasks
 
@@ -2414,7 +2555,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_workflow(text, boolean, boolean) IS
   'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/limit_workflow::pg_tasks
 
@@ -2469,7 +2610,7 @@ $$;
 COMMENT ON FUNCTION long_task.limit_workflow(text, integer, integer) IS
   'Write the limit of a workflow down. Returns the concurrency_key of its tasks; null: it has no limit.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_run::pg_tasks
 
@@ -2504,7 +2645,7 @@ $$;
 COMMENT ON FUNCTION long_task.lock_run(bigint) IS
   'Lock a run of a workflow and all its tasks. Returns the run.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/new_workflow_version::pg_tasks
 
@@ -2563,7 +2704,7 @@ $$;
 COMMENT ON FUNCTION long_task.new_workflow_version(text) IS
   'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_text::pg_tasks
 
@@ -2583,7 +2724,7 @@ RETURN p_value #>> '{}';
 COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
   'A string without its quotes, anything else as JSON; null for null.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -2617,7 +2758,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -2691,7 +2832,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -2728,7 +2869,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -2778,7 +2919,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_run::pg_tasks
 
@@ -2804,7 +2945,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_run(bigint) IS
   'Refuse a run of a workflow that there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -2862,7 +3003,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -2893,7 +3034,51 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/change_retention::pg_tasks
+
+-- change_retention: have a policy seen to that was written.
+--
+-- Called by  triggers on retention and history_retention, after each statement.
+-- Locks      the row of maintenance
+-- Raises     nothing
+--
+-- What is remembered of runs was by the policies of before. Nobody is woken: a node asks with its next renewal.
+-- SECURITY DEFINER, because whoever may write a policy need not be able to write what the system does.
+CREATE OR REPLACE FUNCTION long_task.change_retention()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'retention' THEN
+    DELETE FROM long_task.run_kept;
+  END IF;
+  UPDATE long_task.maintenance AS m
+  SET next_at = LEAST(m.next_at, long_task.clock());
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.change_retention() IS
+  'Trigger: have a policy of retention seen to that was written.';
+
+REVOKE ALL ON FUNCTION long_task.change_retention() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER change_retention
+AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON long_task.retention
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.change_retention();
+
+CREATE OR REPLACE TRIGGER change_history_retention
+AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON long_task.history_retention
+FOR EACH STATEMENT
+EXECUTE FUNCTION long_task.change_retention();
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_retention', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:b6de1ef4ce6ca00f9adfc3e387f76139', 'sqlFile path=procedures/change_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_dependency::pg_tasks
 
@@ -2934,7 +3119,7 @@ BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_dependency();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -3048,7 +3233,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -3180,7 +3365,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:15413e33389b50ad2935f04ec38b6022', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:15413e33389b50ad2935f04ec38b6022', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -3276,7 +3461,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -3371,7 +3556,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -3435,7 +3620,165 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:c73fd43c6d8849e92f26f3d4111b8138', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:c73fd43c6d8849e92f26f3d4111b8138', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/clear_run::pg_tasks
+
+-- clear_run: delete tasks of a run of a workflow that no policy keeps any longer, and at last the run.
+--
+-- Called by  sweep_runs
+-- Locks      the run FOR UPDATE SKIP LOCKED, then as clear_tasks
+-- Raises     what triggers and foreign keys of others raise
+--
+-- A run that is small enough goes as a whole or not at all: not while somebody holds a row of it, or a task of somebody's
+-- own needs one. A larger one goes in several steps.
+--
+-- gone  how many tasks have gone
+-- done  whether the run has gone, too
+CREATE OR REPLACE FUNCTION long_task.clear_run(
+  p_run_id bigint,
+  OUT gone integer,
+  OUT done boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_most CONSTANT integer := 200;
+  v_all  bigint[];
+  v_ids  bigint[];
+BEGIN
+  gone := 0;
+  done := false;
+  PERFORM
+  FROM long_task.workflow_run AS r
+  WHERE r.id = p_run_id
+  FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  v_all := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+    ORDER BY t.run_id, t.step, t.item
+    LIMIT v_most + 1
+  );
+  v_ids := long_task.light_tasks(v_all[:v_most]);
+  IF EXISTS (SELECT FROM unnest(v_ids) AS i(id) WHERE long_task.is_needed(i.id)) THEN
+    RETURN;
+  END IF;
+  BEGIN
+    gone := long_task.clear_tasks(v_ids, false);
+    IF gone < cardinality(v_ids) AND cardinality(v_ids) = cardinality(v_all) THEN
+      RAISE lock_not_available; -- what has gone comes back
+    END IF;
+    done := gone = cardinality(v_all);
+  EXCEPTION
+    WHEN lock_not_available THEN
+      gone := 0;
+  END;
+  IF done THEN
+    DELETE FROM long_task.workflow_run AS r
+    WHERE r.id = p_run_id;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.clear_run(bigint) IS
+  'Clear away tasks of a run that no policy keeps, and at last the run. Returns how many tasks, and whether the run has gone.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_run', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:bad322e3aa43167db150ebf7cde7f461', 'sqlFile path=procedures/clear_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/clear_tasks::pg_tasks
+
+-- clear_tasks: delete tasks that no policy keeps any longer, or move them to the archive.
+--
+-- Called by  sweep_tasks, clear_run
+-- Locks      the tasks FOR UPDATE SKIP LOCKED, in the order of their ids: what somebody holds stays until later
+-- Raises     nothing, unless told to
+--
+-- Whether they may go is asked once more when they are locked. If the deletion fails, because of a foreign key or a
+-- trigger of somebody's own, each is tried by itself, and those that cannot be deleted stay. Constraints that were put
+-- off until the end of the transaction are checked here, where that still can be helped.
+--
+-- p_each_by_itself  whether they are tried one by one, if it comes to that; false: the error is raised
+--
+-- Returns how many have gone.
+CREATE OR REPLACE FUNCTION long_task.clear_tasks(
+  p_ids            bigint[],
+  p_each_by_itself boolean
+)
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_now  timestamptz := long_task.clock();
+  v_ids  bigint[];
+  v_gone integer;
+  v_id   bigint;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.id = ANY (p_ids)
+    ORDER BY t.id
+    FOR UPDATE SKIP LOCKED
+  );
+  BEGIN
+    WITH gone AS (
+      DELETE FROM long_task.task AS t
+      USING long_task.task_kept AS k
+      WHERE t.id = ANY (v_ids)
+        AND k.id = t.id
+        AND k.kept_until <= v_now
+        AND NOT (t.has_dependents AND long_task.is_needed(t.id))
+      RETURNING t.id, CASE WHEN k.archive THEN jsonb_strip_nulls(to_jsonb(t)) END AS task
+    ),
+    archived AS (
+      INSERT INTO long_task.task_archive (task_id, archived, task)
+      SELECT g.id, v_now, g.task
+      FROM gone AS g
+      WHERE g.task IS NOT NULL
+    )
+    SELECT count(*) INTO v_gone
+    FROM gone AS g;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RETURN v_gone;
+  EXCEPTION
+    WHEN OTHERS THEN
+      IF NOT p_each_by_itself THEN
+        RAISE;
+      END IF;
+  END;
+  v_gone := 0;
+  FOREACH v_id IN ARRAY v_ids LOOP
+    BEGIN
+      v_gone := v_gone + long_task.clear_tasks(ARRAY[v_id], false);
+    EXCEPTION
+      WHEN OTHERS THEN
+        PERFORM long_task.note_maintenance(format('task %s stays: %s', v_id, SQLERRM));
+    END;
+  END LOOP;
+  RETURN v_gone;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.clear_tasks(bigint[], boolean) IS
+  'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:a9a056b3872e1b4927943c1f20417548', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/counted::pg_tasks
 
@@ -3453,7 +3796,7 @@ RETURN CASE WHEN p_rows > 1000 THEN 'more than 1000' ELSE p_rows::text END;
 COMMENT ON FUNCTION long_task.counted(bigint) IS
   'A number of rows in words, where counting ended at 1001.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -3523,7 +3866,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -3590,7 +3933,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -3657,7 +4000,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cycle_path::pg_tasks
 
@@ -3719,7 +4062,7 @@ $$;
 COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
   'The shortest cycle through the dependency of one task on another.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -3765,7 +4108,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor::pg_tasks
 
@@ -3819,7 +4162,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor() IS
   'What is wrong, and what to do: SELECT * FROM long_task.doctor(). No row: nothing was found.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:281801a24c3cf9bd8b2c7bb4dce60bbe', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:281801a24c3cf9bd8b2c7bb4dce60bbe', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_blocked::pg_tasks
 
@@ -3908,7 +4251,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_blocked() IS
   'Findings about tasks that wait for a key, or for tasks, in vain.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_indexes::pg_tasks
 
@@ -3981,7 +4324,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_indexes() IS
   'Findings about indexes that are mostly empty, by an estimate, or invalid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:96de116c83a2c2b193bfa5c824470e6a', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:96de116c83a2c2b193bfa5c824470e6a', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_notifications::pg_tasks
 
@@ -4026,7 +4369,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_notifications() IS
   'Findings about notifications: a queue that fills, nodes too many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_overdue::pg_tasks
 
@@ -4106,7 +4449,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_overdue() IS
   'Findings about schedules, delays and leftovers that nobody has seen to in time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_processes::pg_tasks
 
@@ -4174,7 +4517,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_processes() IS
   'Findings about tasks that run beyond their timeout, or do not end though they were told to.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_queues::pg_tasks
 
@@ -4249,7 +4592,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_queues() IS
   'Findings about groups and workers for whom tasks wait that nobody starts.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_server::pg_tasks
 
@@ -4319,7 +4662,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_server() IS
   'Findings about connections, memory and checkpoints of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_sessions::pg_tasks
 
@@ -4392,7 +4735,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_sessions() IS
   'Findings about sessions whose transaction has been open for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_settings::pg_tasks
 
@@ -4450,7 +4793,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_settings() IS
   'Findings about settings by which tasks may be lost or run twice, or people be refused.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_snapshots::pg_tasks
 
@@ -4514,7 +4857,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_snapshots() IS
   'Findings about prepared transactions, replication slots and standbys that hold back the clearing of dead rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_vacuum::pg_tasks
 
@@ -4603,7 +4946,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_vacuum() IS
   'Findings about autovacuum, statistics, and the age of transaction numbers.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:e1323a324b3f8505086894e7c572b044', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:e1323a324b3f8505086894e7c572b044', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_workers::pg_tasks
 
@@ -4676,7 +5019,69 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_workers() IS
   'Findings about workers that have failed and whose tasks nobody gives back, and about those that drain for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/drop_history::pg_tasks
+
+-- drop_history: drop the oldest partition of task_run, if history need not be kept for so long.
+--
+-- Called by  maintain_step
+-- Locks      task_run and the partition in ACCESS EXCLUSIVE mode, until the end of the transaction. What it cannot have in 20 ms it does
+--            without, because reports and readers queue behind it meanwhile.
+-- Raises     nothing that is not a trouble of the database's own
+--
+-- All of a partition was written before it was closed, and had ended before that.
+--
+-- dropped  whether a partition is gone
+-- held     whether it is time for one, but somebody reads history, or something of somebody's own depends on it
+CREATE OR REPLACE FUNCTION long_task.drop_history(
+  OUT dropped boolean,
+  OUT held    boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '20ms'
+AS $$
+DECLARE
+  v_now    timestamptz := long_task.clock();
+  v_policy long_task.history_retention;
+  v_first  long_task.task_run_part;
+BEGIN
+  dropped := false;
+  held := false;
+  SELECT h.* INTO v_policy
+  FROM long_task.history_retention AS h;
+  SELECT p.* INTO v_first
+  FROM long_task.task_run_part AS p
+  WHERE p.ended IS NOT NULL
+  ORDER BY p.part
+  LIMIT 1;
+  IF (
+    v_first.ended + v_policy.keep <= v_now
+    OR v_first.part IS NOT NULL AND v_policy.keep_rows <= (
+      SELECT sum(long_task.history_rows(p.part))
+      FROM long_task.task_run_part AS p
+      WHERE p.part > v_first.part
+    )
+  ) IS NOT TRUE THEN
+    RETURN;
+  END IF;
+  EXECUTE format('DROP TABLE long_task.%I', format('task_run_%s', v_first.part));
+  DELETE FROM long_task.task_run_part AS p
+  WHERE p.part = v_first.part;
+  dropped := true;
+EXCEPTION
+  WHEN lock_not_available OR dependent_objects_still_exist THEN
+    held := true;
+    PERFORM long_task.note_maintenance(format('history stays for now: %s', SQLERRM));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.drop_history() IS
+  'Drop the oldest partition of task_run, if it need not be kept. Returns whether that was done, and whether somebody stands in the way.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/drop_history', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:77104a411a395720c135d7978c9b7979', 'sqlFile path=procedures/drop_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -4776,7 +5181,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -4817,7 +5222,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -4867,7 +5272,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fill_in::pg_tasks
 
@@ -4944,7 +5349,7 @@ $$;
 COMMENT ON FUNCTION long_task.fill_in(text[], text, jsonb) IS
   'A command with each %WORD:name.path% replaced by what is found there among values by name.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -5055,7 +5460,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -5070,6 +5475,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- A report changes a row only while that row still is in the reported attempt on this worker; so a
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here, but for lost
 -- attempts about which somebody else has decided already (ruled): those go on after retry_in seconds, or not.
+-- For the same reason there is one row of history for an attempt at most: it is written by the statement that
+-- clears running_on, which is set once for each number. ON CONFLICT is a second guard, within a partition.
 --
 -- One that was claimed ahead and given back has never been an attempt: it takes its old place in the queue and leaves no
 -- history, and its number is taken back, which no process has ever had. If it was cancelled meanwhile, it is an
@@ -5098,6 +5505,7 @@ AS $$
 DECLARE
   v_now       timestamptz := long_task.clock();
   v_node      text;
+  v_part      integer;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
@@ -5105,9 +5513,9 @@ DECLARE
   v_keys      text[];
   v_groups    integer[];
 BEGIN
-  SELECT l.node_name INTO v_node
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id;
+  SELECT l.node_name, p.part INTO v_node, v_part
+  FROM (SELECT max(r.part) AS part FROM long_task.task_run_part AS r) AS p
+  LEFT JOIN long_task.worker_lease AS l ON l.worker_id = p_worker_id;
 
   WITH report AS MATERIALIZED (
     SELECT
@@ -5169,15 +5577,15 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
       v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
-      v.scheduled_for
+      v.scheduled_for, v_part
     FROM verdict AS v
     WHERE NOT v.unstarted
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   ),
   ended AS (
     UPDATE long_task.task AS t
@@ -5254,7 +5662,7 @@ BEGIN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports, v_part);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
@@ -5269,7 +5677,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:434250ff73197fa432635ffe74f9201b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:80854fc7e1b9a0214614c8300145202e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -5384,7 +5792,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -5444,7 +5852,40 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/history_rows::pg_tasks
+
+-- history_rows: about how many rows a partition of task_run has.
+--
+-- Called by  roll_history, drop_history
+-- Locks      the partition in ACCESS SHARE mode, while it looks
+-- Raises     nothing
+--
+-- As the planner does it: by the size, and by how full it was when it was analysed last.
+CREATE OR REPLACE FUNCTION long_task.history_rows(p_part integer)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_page CONSTANT integer := 50; -- rows, when nothing is known
+BEGIN
+  RETURN (
+    SELECT
+      pg_relation_size(c.oid) / current_setting('block_size')::integer
+      * CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE v_page END
+    FROM pg_class AS c
+    WHERE c.oid = to_regclass(format('long_task.task_run_%s', p_part))
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.history_rows(integer) IS
+  'About how many rows a partition of task_run has.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_rows', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:a55b7c42d80d6e1f9735b577098dcc0a', 'sqlFile path=procedures/history_rows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -5504,7 +5945,43 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/is_needed::pg_tasks
+
+-- is_needed: whether a task that has not ended waits for this one, or is going to be given its result.
+--
+-- Called by  sweep_tasks, clear_tasks, clear_run
+-- Locks      nothing
+-- Raises     nothing
+--
+-- The settings keep the plan on the indexes, however many dependencies there are.
+CREATE OR REPLACE FUNCTION long_task.is_needed(p_task_id bigint)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS t ON t.id = d.task_id
+    WHERE d.needs_task_id = p_task_id
+      AND (t.state_id NOT IN ('CS', 'CF', 'CC') OR t.running_on IS NOT NULL)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.is_needed(bigint) IS
+  'Whether a task that has not ended needs this one.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_needed', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:cf52af1f730717e95c64701efe35c98a', 'sqlFile path=procedures/is_needed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -5542,7 +6019,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -5604,7 +6081,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -5629,11 +6106,12 @@ BEGIN
   SELECT s.last_value + s.is_called::integer INTO v_next
   FROM long_task.task_id_seq AS s;
   IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.task_archive AS a WHERE a.task_id >= v_next)
      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
       MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
-      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run and task_archive in the same statement.';
   END IF;
   RETURN NULL;
 END
@@ -5649,7 +6127,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:c625f9cda706ae079760a5ec810a1445', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -5696,7 +6174,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -5735,7 +6213,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean, boolean, boolean) IS
   'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -5794,7 +6272,57 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/light_tasks::pg_tasks
+
+-- light_tasks: the first of some tasks, as many as can be deleted in one step.
+--
+-- Called by  sweep_tasks, clear_run
+-- Locks      nothing
+-- Raises     nothing
+--
+-- What takes the time is their dependencies: a task may have ten thousand. The first one is always among them.
+CREATE OR REPLACE FUNCTION long_task.light_tasks(p_ids bigint[])
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_most CONSTANT integer := 500;
+BEGIN
+  RETURN ARRAY(
+    SELECT w.id
+    FROM (
+      SELECT
+        i.id,
+        i.place,
+        sum(n.links) OVER (ORDER BY i.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+        n.links
+      FROM unnest(p_ids) WITH ORDINALITY AS i(id, place)
+      CROSS JOIN LATERAL (
+        SELECT count(*) AS links
+        FROM (
+          (SELECT FROM long_task.task_dependency AS d WHERE d.task_id = i.id LIMIT v_most)
+          UNION ALL
+          (SELECT FROM long_task.task_dependency AS d WHERE d.needs_task_id = i.id LIMIT v_most)
+        ) AS l
+      ) AS n
+    ) AS w
+    WHERE COALESCE(w.before + w.links <= v_most, true)
+    ORDER BY w.place
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.light_tasks(bigint[]) IS
+  'The first of these tasks, as many as can be deleted in one step with their dependencies.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/light_tasks', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:ff3d3c878263fa26eb72fae74300644b', 'sqlFile path=procedures/light_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/link_tasks::pg_tasks
 
@@ -5886,7 +6414,7 @@ REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.link_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -6048,7 +6576,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -6078,7 +6606,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -6133,7 +6661,231 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/maintain::pg_tasks
+
+-- maintain: do all that the policies of retention ask for, now.
+--
+-- Called by  people and their cron: CALL long_task.maintain();
+-- Locks      as maintain_step, for one step at a time: it commits after each
+-- Raises     2D000 inside a transaction block
+--
+-- Nodes do the same by themselves, more slowly. Whoever is at it when this is called leaves it to this.
+-- A procedure that commits can have no settings and no rights of its own.
+--
+-- Returns what was done: how many tasks and runs of workflows have gone, how many partitions of history were made and dropped,
+-- and what went wrong last (null: nothing).
+CREATE OR REPLACE PROCEDURE long_task.maintain(
+  INOUT tasks   bigint DEFAULT NULL,
+  INOUT runs    bigint DEFAULT NULL,
+  INOUT made    bigint DEFAULT NULL,
+  INOUT dropped bigint DEFAULT NULL,
+  INOUT error   text DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  v_turn bigint := 0;
+  v_step json;
+BEGIN
+  tasks := 0;
+  runs := 0;
+  made := 0;
+  dropped := 0;
+  LOOP
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    v_step := long_task.maintain_step(v_turn);
+    IF (v_step ->> 'busy')::boolean THEN
+      EXIT WHEN v_turn <> 0; -- somebody else has begun a round
+      PERFORM pg_catalog.pg_sleep(0.02);
+      CONTINUE;
+    END IF;
+    v_turn := (v_step ->> 'turn')::bigint;
+    tasks := tasks + (v_step ->> 'tasks')::bigint;
+    runs := runs + (v_step ->> 'runs')::bigint;
+    made := made + (v_step ->> 'made')::bigint;
+    dropped := dropped + (v_step ->> 'dropped')::bigint;
+    error := v_step ->> 'error';
+    EXIT WHEN v_step ->> 'again_in' IS NULL;
+  END LOOP;
+  COMMIT;
+END
+$$;
+
+COMMENT ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) IS
+  'Do all that the policies of retention ask for, now, in small steps that are committed one by one. Returns what was done, and what went wrong last.';
+
+REVOKE ALL ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/maintain_phase::pg_tasks
+
+-- maintain_phase: one step of tidying up, of the kind that is due, and what comes after it.
+--
+-- Called by  maintain_step
+-- Locks      as roll_history and drop_history, sweep_tasks, or sweep_runs
+-- Raises     nothing that is not a trouble of the database's own
+--
+-- phase, place, stride  where to go on; phase null: that was all
+-- tasks, runs           how many have gone
+-- made, dropped         partitions of history
+CREATE OR REPLACE FUNCTION long_task.maintain_phase(
+  INOUT phase  text,
+  INOUT place  bigint,
+  INOUT stride bigint,
+  OUT tasks    integer,
+  OUT runs     integer,
+  OUT made     integer,
+  OUT dropped  integer
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_history record;
+  v_sweep   record;
+BEGIN
+  tasks := 0;
+  runs := 0;
+  made := 0;
+  dropped := 0;
+  CASE phase
+    WHEN 'history' THEN
+      made := long_task.roll_history()::integer;
+      v_history := long_task.drop_history();
+      dropped := v_history.dropped::integer;
+      IF NOT v_history.dropped THEN
+        phase := CASE WHEN EXISTS (SELECT FROM long_task.retention) THEN 'task' END;
+        place := 0;
+      END IF;
+    WHEN 'task' THEN
+      v_sweep := long_task.sweep_tasks(place, stride);
+      tasks := v_sweep.gone;
+      place := v_sweep.next;
+      stride := v_sweep.stride;
+      IF place IS NULL THEN
+        phase := 'run';
+        place := 0;
+      END IF;
+    ELSE
+      v_sweep := long_task.sweep_runs(place);
+      tasks := v_sweep.gone;
+      runs := v_sweep.runs;
+      place := v_sweep.next;
+      IF place IS NULL THEN
+        phase := NULL;
+      END IF;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.maintain_phase(text, bigint, bigint) IS
+  'One step of tidying up. Returns what comes after it, and what was done.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_phase', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:a8a00bb87deab673d3b35145939b2d97', 'sqlFile path=procedures/maintain_phase.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/maintain_step::pg_tasks
+
+-- maintain_step: do a small part of what the policies of retention ask for.
+--
+-- Called by  nodes, when sync has said that something is due, until this says that nothing is; maintain
+-- Locks      an advisory lock, without waiting: one at a time; then as maintain_phase
+-- Raises     LT004 in an old snapshot. What fails beside that is written down (maintenance) and tried again in the next
+--            round: nothing of this may cost a node its connection.
+--
+-- A round goes through history, tasks and runs of workflows; the next one is due a minute later, or after a tenth of the shortest
+-- policy. Whoever begins a round gets a number (turn) and goes on with it; others may when he has not
+-- been heard of for some seconds. The pauses that he is asked for leave nine tenths of the time to others.
+--
+-- p_turn  the number from the step before; null: begin a round if one is due; 0: begin one now
+--
+-- Returns a JSON object:
+--   turn      for the next step
+--   again_in  seconds until then; null: there is nothing more to do
+--   busy      whether somebody else is at it
+--   tasks, runs, made, dropped  as maintain_phase
+--   error     what went wrong last in this round; null: nothing
+-- SECURITY DEFINER: it does what the policies say, whoever calls it.
+CREATE OR REPLACE FUNCTION long_task.maintain_step(p_turn bigint DEFAULT NULL)
+RETURNS json
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_lock   CONSTANT bigint := hashtextextended('long_task.maintenance', 0);
+  v_others CONSTANT interval := interval '5 seconds';
+  v_begun  timestamptz := clock_timestamp(); -- a duration, not a time
+  v_now    timestamptz := long_task.clock();
+  v_round  long_task.maintenance;
+  v_step   record;
+  v_took   double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM long_task.refuse('LT004', format('tidying up cannot be done in a transaction that is %s',
+      current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED: it has to see what others do.');
+  END IF;
+  IF NOT pg_try_advisory_xact_lock(v_lock) THEN
+    RETURN json_build_object('busy', true);
+  END IF;
+  SELECT m.* INTO v_round
+  FROM long_task.maintenance AS m;
+  IF v_round.turn IS DISTINCT FROM p_turn THEN
+    IF p_turn <> 0 OR p_turn IS NULL AND v_round.next_at > v_now THEN
+      RETURN json_build_object('busy', p_turn IS NOT NULL);
+    END IF;
+    v_round.turn := v_round.turn + 1;
+    IF p_turn = 0 THEN
+      v_round.phase := 'history';
+    END IF;
+  END IF;
+  IF v_round.phase = 'history' THEN
+    PERFORM long_task.note_maintenance(NULL);
+  END IF;
+  BEGIN
+    v_step := long_task.maintain_phase(v_round.phase, v_round.place, v_round.stride);
+  EXCEPTION
+    WHEN OTHERS OR query_canceled THEN
+      PERFORM long_task.note_maintenance(SQLERRM);
+      SELECT
+        CASE v_round.phase WHEN 'history' THEN 'task' WHEN 'task' THEN 'run' END AS phase,
+        0::bigint AS place, v_round.stride AS stride, 0 AS tasks, 0 AS runs, 0 AS made, 0 AS dropped
+      INTO v_step;
+  END;
+  v_took := extract(epoch FROM clock_timestamp() - v_begun);
+  UPDATE long_task.maintenance AS m
+  SET
+    next_at = CASE WHEN v_step.phase IS NULL THEN long_task.next_round(v_now) ELSE v_now + v_others END,
+    turn = v_round.turn,
+    phase = COALESCE(v_step.phase, 'history'),
+    place = COALESCE(v_step.place, 0),
+    stride = v_step.stride,
+    swept = CASE WHEN v_step.phase IS NULL THEN v_now ELSE m.swept END;
+  RETURN json_build_object(
+    'turn', v_round.turn,
+    'again_in', CASE WHEN v_step.phase IS NOT NULL THEN LEAST(GREATEST(v_took * 9, 0.01), 1) END,
+    'busy', false,
+    'tasks', v_step.tasks,
+    'runs', v_step.runs,
+    'made', v_step.made,
+    'dropped', v_step.dropped,
+    'error', (SELECT m.error FROM long_task.maintenance AS m)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.maintain_step(bigint) IS
+  'For nodes: do a small part of what the policies of retention ask for. People call maintain.';
+
+REVOKE ALL ON FUNCTION long_task.maintain_step(bigint) FROM PUBLIC;
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:1e2f6d59bb9fd93f1ff8c9950e6f0e24', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -6294,7 +7046,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:cc190b56e62f2376de27c202e8b714ba', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:cc190b56e62f2376de27c202e8b714ba', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -6355,7 +7107,39 @@ $$;
 COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
   'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/next_round::pg_tasks
+
+-- next_round: when all is to be gone through again that retention says something about.
+--
+-- Called by  maintain_step
+-- Locks      nothing
+-- Raises     nothing
+--
+-- Without a policy there is nothing to do but to begin another partition of history once in a while.
+CREATE OR REPLACE FUNCTION long_task.next_round(p_now timestamptz)
+RETURNS timestamptz
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_shortest interval;
+BEGIN
+  IF NOT EXISTS (SELECT FROM long_task.retention) AND NOT EXISTS (SELECT FROM long_task.history_retention) THEN
+    RETURN p_now + interval '1 hour';
+  END IF;
+  SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) INTO v_shortest
+  FROM long_task.retention AS r;
+  RETURN p_now + LEAST(interval '1 minute', GREATEST(v_shortest / 10, interval '1 second'));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_round(timestamptz) IS
+  'When all is to be gone through again that retention says something about.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -6393,7 +7177,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -6422,7 +7206,31 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/note_maintenance::pg_tasks
+
+-- note_maintenance: write down what went wrong while tidying up.
+--
+-- Called by  clear_tasks, sweep_runs, maintain_step
+-- Locks      the row of maintenance, which whoever tidies up writes in any case
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.note_maintenance(p_error text)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE long_task.maintenance AS m
+  SET error = left(p_error, 1000);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.note_maintenance(text) IS
+  'Write down what went wrong while tidying up.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_maintenance', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:bc3aa021982b3b1dadf61f058551fa3b', 'sqlFile path=procedures/note_maintenance.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/number_workflow::pg_tasks
 
@@ -6452,7 +7260,7 @@ FOR EACH ROW
 WHEN (NEW.version IS NULL)
 EXECUTE FUNCTION long_task.number_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -6551,7 +7359,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -6611,7 +7419,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -6637,7 +7445,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
 
@@ -6671,7 +7479,7 @@ $$;
 COMMENT ON FUNCTION long_task.passed_bytes(bigint, text) IS
   'Bytes of the results that are passed to a task by those it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -6709,7 +7517,7 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pick_tasks::pg_tasks
 
@@ -6863,7 +7671,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:2e6b6f874287451214712ede8baf7f8a', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:2e6b6f874287451214712ede8baf7f8a', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -6884,7 +7692,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -6921,7 +7729,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -6964,7 +7772,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -7029,7 +7837,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -7082,7 +7890,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refresh_needs::pg_tasks
 
@@ -7151,7 +7959,7 @@ $$;
 COMMENT ON FUNCTION long_task.refresh_needs(bigint[]) IS
   'Bring what is known of the tasks that these need in line with their rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
 
@@ -7224,7 +8032,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
   'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -7305,7 +8113,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/relink_task::pg_tasks
 
@@ -7325,7 +8133,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    -- With the task itself they are deleted by the thousand.
+    IF EXISTS (SELECT FROM long_task.task AS t WHERE t.id = OLD.task_id) THEN
+      PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    END IF;
   ELSE
     PERFORM
     FROM long_task.task AS t
@@ -7354,7 +8165,7 @@ AFTER DELETE ON long_task.task_dependency
 FOR EACH ROW
 EXECUTE FUNCTION long_task.relink_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:882ef851102e1922ed91cf73e6443501', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:8d8b2e1c1843a7b2b36923753e510b48', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -7402,7 +8213,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
 
@@ -7462,7 +8273,7 @@ $$;
 COMMENT ON FUNCTION long_task.results_of_needs(bigint, text) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/resume_workflow::pg_tasks
 
@@ -7596,7 +8407,144 @@ COMMENT ON FUNCTION long_task.resume_workflow(bigint, text, text) IS
 
 REVOKE ALL ON FUNCTION long_task.resume_workflow(bigint, text, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/roll_history::pg_tasks
+
+-- roll_history: close the last partition of task_run and make the next, if it is time for that.
+--
+-- Called by  maintain_step
+-- Locks      task_run in SHARE UPDATE EXCLUSIVE mode, which holds up neither reading nor writing. Is it held in such a
+--            mode by somebody else, nothing is done.
+-- Raises     nothing that is not a trouble of the database's own
+--
+-- A twelfth of what is to be kept makes a partition; thirty days, if everything is. There are never more
+-- than thirty: then the last one goes on growing. Whoever reads the number of the last one before
+-- this is committed writes into the one that was closed, which is as good.
+--
+-- Returns whether there is one more.
+CREATE OR REPLACE FUNCTION long_task.roll_history()
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '20ms'
+AS $$
+DECLARE
+  v_most   CONSTANT integer := 30;
+  v_shares CONSTANT integer := 12;
+  v_now    timestamptz := long_task.clock();
+  v_last   long_task.task_run_part;
+  v_policy long_task.history_retention;
+  v_span   interval;
+  v_next   text;
+BEGIN
+  SELECT p.* INTO v_last
+  FROM long_task.task_run_part AS p
+  ORDER BY p.part DESC
+  LIMIT 1;
+  SELECT h.* INTO v_policy
+  FROM long_task.history_retention AS h;
+  v_span := CASE
+    WHEN v_policy.keep IS NOT NULL THEN v_policy.keep / v_shares
+    WHEN v_policy.keep_rows IS NULL THEN interval '30 days'
+  END;
+  IF (v_last.began + v_span <= v_now OR long_task.history_rows(v_last.part) >= v_policy.keep_rows / v_shares) IS NOT TRUE
+     OR NOT EXISTS (SELECT FROM long_task.task_run AS r WHERE r.part = v_last.part)
+     OR (SELECT count(*) FROM long_task.task_run_part AS p) >= v_most THEN
+    RETURN false;
+  END IF;
+  v_next := format('task_run_%s', v_last.part + 1);
+  EXECUTE format('CREATE TABLE long_task.%I (LIKE long_task.task_run INCLUDING ALL)', v_next);
+  EXECUTE format('ALTER TABLE long_task.%I ADD CONSTRAINT %I PRIMARY KEY (task_id, attempt)', v_next, v_next || '_pkey');
+  EXECUTE format('COMMENT ON TABLE long_task.%I IS ''A partition of task_run.''', v_next);
+  EXECUTE format('ALTER TABLE long_task.task_run ATTACH PARTITION long_task.%I FOR VALUES FROM (%s) TO (%s)', v_next,
+    v_last.part + 1, v_last.part + 2);
+  UPDATE long_task.task_run_part AS p
+  SET ended = v_now
+  WHERE p.part = v_last.part;
+  INSERT INTO long_task.task_run_part (part, began)
+  VALUES (v_last.part + 1, v_now);
+  RETURN true;
+EXCEPTION
+  WHEN lock_not_available THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.roll_history() IS
+  'Make the next partition of task_run, if it is time for that. Returns whether it was.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/run_kept_until::pg_tasks
+
+-- run_kept_until: until when the policies of retention keep a run of a workflow.
+--
+-- Called by  sweep_runs
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A run is kept for as long as any of its tasks. One that has none, because it was never begun or because people
+-- have deleted them, goes by the policy for every other group.
+--
+-- Of one that is being cleared away already (run_kept) only whether it is active again is asked: to look at all of a
+-- million tasks for each two hundred of them would take hours.
+--
+-- kept_until  infinity: for ever; null: it has not ended
+-- tasks       how many were looked at
+CREATE OR REPLACE FUNCTION long_task.run_kept_until(
+  p_run_id       bigint,
+  OUT kept_until timestamptz,
+  OUT tasks      bigint
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+BEGIN
+  tasks := 0;
+  IF EXISTS (
+    SELECT
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+  ) THEN
+    RETURN;
+  END IF;
+  IF EXISTS (SELECT FROM long_task.run_kept AS k WHERE k.run_id = p_run_id AND k.kept_until = '-infinity') THEN
+    kept_until := '-infinity';
+    RETURN;
+  END IF;
+  SELECT max(k.kept_until), count(*) INTO kept_until, tasks
+  FROM long_task.task_kept AS k
+  WHERE k.run_id = p_run_id;
+  IF tasks = 0 THEN
+    SELECT COALESCE(
+      COALESCE(r.cancelled, r.started) + CASE
+        WHEN r.error IS NOT NULL THEN p.keep_failed
+        WHEN r.cancelled IS NOT NULL THEN p.keep_cancelled
+        ELSE p.keep_succeeded
+      END,
+      'infinity'
+    )
+    INTO kept_until
+    FROM long_task.workflow_run AS r
+    LEFT JOIN long_task.retention AS p ON p.group_id IS NULL
+    WHERE r.id = p_run_id;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.run_kept_until(bigint) IS
+  'Until when the policies of retention keep a run that has ended, and how many tasks were looked at for that.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_kept_until', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:76d57453372b2f3816bccfbc352510e6', 'sqlFile path=procedures/run_kept_until.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -7650,7 +8598,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -7693,7 +8641,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -7776,7 +8724,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -7848,7 +8796,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -7872,7 +8820,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -7955,7 +8903,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
 
@@ -7989,9 +8937,17 @@ BEGIN
         SET met = long_task.is_met(d."on", d.condition, OLD.state_id, NULL, OLD.result)
         WHERE d.needs_task_id = OLD.id
           AND d.met IS NULL;
+        -- Who is queued again at this moment finds what is known of it by himself.
         v_dependents := ARRAY(
-          SELECT d.task_id FROM long_task.task_dependency AS d WHERE d.needs_task_id = OLD.id
+          SELECT d.task_id
+          FROM long_task.task_dependency AS d
+          JOIN long_task.task AS t ON t.id = d.task_id
+          WHERE d.needs_task_id = OLD.id
+            AND t.state_id NOT IN ('CS', 'CF', 'CC')
         );
+        IF cardinality(v_dependents) = 0 THEN
+          RETURN NULL;
+        END IF;
       END IF;
       PERFORM long_task.settle_tasks(OLD.id || v_dependents);
     ELSE
@@ -8060,7 +9016,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.settle_changed_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:d932626c797e1a8289e5a5c382db4aed', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:0fabf12b8f04d989a91c54a2e36c1c1a', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_entering_task::pg_tasks
 
@@ -8106,7 +9062,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.settle_entering_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_keys::pg_tasks
 
@@ -8152,7 +9108,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_keys(integer) IS
   'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
@@ -8203,7 +9159,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -8377,7 +9333,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_tasks(bigint[], boolean) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_workflows::pg_tasks
 
@@ -8453,7 +9409,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_workflows() IS
   'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/skip_task::pg_tasks
 
@@ -8505,7 +9461,7 @@ COMMENT ON FUNCTION long_task.skip_task(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.skip_task(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_workflow::pg_tasks
 
@@ -8543,7 +9499,7 @@ COMMENT ON FUNCTION long_task.start_workflow(text, jsonb, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.start_workflow(text, jsonb, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/step_path::pg_tasks
 
@@ -8604,7 +9560,195 @@ $$;
 COMMENT ON FUNCTION long_task.step_path(text, integer, text, text) IS
   'The shortest cycle of steps through an edge of a workflow.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/sweep_runs::pg_tasks
+
+-- sweep_runs: go through some runs of workflows in the order of their ids, and clear those away that no policy keeps.
+--
+-- Called by  maintain_step
+-- Locks      as clear_run
+-- Raises     nothing: a run that cannot be deleted stays
+--
+-- Until when a run is kept takes a look at all of its tasks. So it is remembered (run_kept), but for no longer than a day:
+-- a draft may be queued, and end, and nobody is told.
+--
+-- next  where to go on; null: this was the end
+-- gone  how many tasks have gone
+-- runs  how many runs
+CREATE OR REPLACE FUNCTION long_task.sweep_runs(
+  p_place  bigint,
+  OUT next bigint,
+  OUT gone integer,
+  OUT runs integer
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_ids   CONSTANT bigint := 2000;
+  v_most  CONSTANT integer := 200;
+  v_looks CONSTANT integer := 2000;
+  v_now   timestamptz := long_task.clock();
+  v_look  integer := 0; -- how many rows were looked at
+  v_run   bigint;
+  v_kept  record;
+  v_clear record;
+BEGIN
+  gone := 0;
+  runs := 0;
+  next := p_place + v_ids;
+  FOR v_run IN
+    SELECT r.id
+    FROM long_task.workflow_run AS r
+    WHERE r.id > p_place
+      AND r.id <= p_place + v_ids
+      AND (r.started IS NOT NULL OR r.cancelled IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM long_task.run_kept AS k WHERE k.run_id = r.id AND k.kept_until > v_now)
+    ORDER BY r.id
+  LOOP
+    IF v_look >= v_looks OR gone >= v_most THEN
+      next := v_run - 1;
+      EXIT;
+    END IF;
+    v_kept := long_task.run_kept_until(v_run);
+    v_look := v_look + 10 + v_kept.tasks;
+    CONTINUE WHEN v_kept.kept_until IS NULL;
+    IF v_kept.kept_until <= v_now THEN
+      v_kept.kept_until := NULL;
+      BEGIN
+        v_clear := long_task.clear_run(v_run);
+        gone := gone + v_clear.gone;
+        runs := runs + v_clear.done::integer;
+        v_look := v_look + 10 * v_clear.gone;
+        IF v_clear.gone > 0 AND NOT v_clear.done THEN
+          next := v_run - 1; -- the rest of it in the next step
+          v_kept.kept_until := '-infinity';
+        END IF;
+      EXCEPTION
+        WHEN OTHERS THEN
+          PERFORM long_task.note_maintenance(format('run %s stays: %s', v_run, SQLERRM));
+          v_kept.kept_until := v_now + interval '1 hour';
+      END;
+    END IF;
+    IF v_kept.kept_until IS NULL THEN
+      DELETE FROM long_task.run_kept AS k
+      WHERE k.run_id = v_run;
+    ELSE
+      INSERT INTO long_task.run_kept AS k (run_id, kept_until)
+      VALUES (v_run, LEAST(v_kept.kept_until, v_now + interval '1 day'))
+      ON CONFLICT (run_id) DO UPDATE SET kept_until = excluded.kept_until;
+    END IF;
+    EXIT WHEN next < v_run;
+  END LOOP;
+  IF next >= (SELECT s.last_value FROM long_task.workflow_run_id_seq AS s) THEN
+    next := NULL;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sweep_runs(bigint) IS
+  'Clear away those of the next runs of workflows, by id, that no policy keeps. Returns where to go on, and how many tasks and runs have gone.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_runs', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:63378e12a9fb85c297a1c3c3ca9d1cb3', 'sqlFile path=procedures/sweep_runs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/sweep_tasks::pg_tasks
+
+-- sweep_tasks: go through some tasks in the order of their ids, and clear those away that no policy keeps.
+--
+-- Called by  maintain_step
+-- Locks      as clear_tasks
+-- Raises     nothing
+--
+-- The way is the primary key and a remembered place, so that tasks bear no index for this. How many ids are looked at
+-- goes by the time it took (p_stride): rows that were deleted may be long in the index. Ids grow with time: behind
+-- the first row that is younger than the shortest policy there is nothing yet. Rows from a future that a
+-- clock has dreamt of are no such row. Tasks of runs go with their run (sweep_runs).
+-- The settings keep the plan on the primary key, in its order.
+--
+-- next    where to go on; null: this was the end
+-- stride  how many ids to look at then
+-- gone    how many tasks have gone
+CREATE OR REPLACE FUNCTION long_task.sweep_tasks(
+  p_place    bigint,
+  p_stride   bigint,
+  OUT next   bigint,
+  OUT stride bigint,
+  OUT gone   integer
+)
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_most  CONSTANT integer := 200;
+  v_least CONSTANT bigint := 500;
+  v_far   CONSTANT bigint := 1000000000;
+  v_begun timestamptz := clock_timestamp(); -- a duration, not a time
+  v_now   timestamptz := long_task.clock();
+  v_young interval := (SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) FROM long_task.retention AS r);
+  v_found bigint[];
+  v_ids   bigint[];
+  v_took  double precision;
+BEGIN
+  gone := 0;
+  stride := p_stride;
+  next := p_place + p_stride;
+  v_found := ARRAY(
+    SELECT k.id
+    FROM long_task.task_kept AS k
+    JOIN long_task.task AS t ON t.id = k.id
+    WHERE k.id > p_place
+      AND k.id <= p_place + p_stride
+      AND k.kept_until <= v_now
+      AND k.run_id IS NULL
+      AND NOT (t.has_dependents AND long_task.is_needed(k.id))
+    ORDER BY k.id
+    LIMIT v_most
+  );
+  v_took := extract(epoch FROM clock_timestamp() - v_begun);
+  IF v_took > 0.006 THEN
+    stride := GREATEST(p_stride / 2, v_least);
+  ELSIF v_took < 0.003 AND cardinality(v_found) < v_most THEN
+    stride := LEAST(p_stride * 2, v_far);
+  END IF;
+  IF cardinality(v_found) > 0 THEN
+    v_ids := long_task.light_tasks(v_found);
+    IF cardinality(v_found) = v_most OR cardinality(v_ids) < cardinality(v_found) THEN
+      next := v_ids[cardinality(v_ids)];
+    END IF;
+    gone := long_task.clear_tasks(v_ids, true);
+  END IF;
+  IF v_young IS NULL
+     OR next >= (SELECT s.last_value FROM long_task.task_id_seq AS s)
+     OR (
+       SELECT t.created BETWEEN v_now - v_young AND v_now
+       FROM long_task.task AS t
+       WHERE t.id > p_place
+         AND t.id <= next
+       ORDER BY t.id DESC
+       LIMIT 1
+     ) THEN
+    next := NULL;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sweep_tasks(bigint, bigint) IS
+  'Clear away those of the next tasks, by id, that no policy keeps. Returns where to go on, how far to look then, and how many have gone.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_tasks', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:0d4d084d7fb7ccda5e97b9e17f80af63', 'sqlFile path=procedures/sweep_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -8632,6 +9776,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
 --   watch     at a renewal: the leases of other workers (recover_failed_workers)
+--   maintain  at a renewal: whether maintain_step is due
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -8660,6 +9805,7 @@ DECLARE
   v_attend   json;
   v_wake_in  double precision;
   v_watch    json;
+  v_maintain boolean := false;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -8680,6 +9826,7 @@ BEGIN
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
+    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -8729,7 +9876,8 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
-    'watch', v_watch
+    'watch', v_watch,
+    'maintain', v_maintain
   );
 END
 $$;
@@ -8739,7 +9887,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:9f3d68e77b851a99d8c104687a2d30df', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:06f2d59c3da50037e805db45e879b3eb', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/table_option::pg_tasks
 
@@ -8763,7 +9911,7 @@ RETURN COALESCE(
 COMMENT ON FUNCTION long_task.table_option(text[], text) IS
   'A number that rules autovacuum: the table''s own (reloptions), else that of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 
@@ -8797,7 +9945,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.group_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_group();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_key::pg_tasks
 
@@ -8862,13 +10010,13 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.concurrency_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_key();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_workflow::pg_tasks
 
 -- tell_workflow: have it seen whether a run may begin when a task of another has ended.
 --
--- Called by  triggers on task: after the end and after DELETE of a task of a run.
+-- Called by  triggers on task: after the end of a task of a run, and after DELETE of one that has not ended.
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -8911,10 +10059,10 @@ EXECUTE FUNCTION long_task.tell_workflow();
 CREATE OR REPLACE TRIGGER tell_workflow_of_deleted_task
 AFTER DELETE ON long_task.task
 FOR EACH ROW
-WHEN (OLD.run_id IS NOT NULL)
+WHEN (OLD.run_id IS NOT NULL AND (OLD.state_id NOT IN ('CS', 'CF', 'CC') OR OLD.running_on IS NOT NULL))
 EXECUTE FUNCTION long_task.tell_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:c6edc4720e46f2501148a0ad27713425', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:33b1e1ecae932cbf690cff48b3eb387d', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/waiting_queues::pg_tasks
 
@@ -8987,7 +10135,7 @@ $$;
 COMMENT ON FUNCTION long_task.waiting_queues(text) IS
   'Groups, and workers to whom tasks are pinned, with something ready (AW) or delayed (AD): since when, or until when, the first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -9042,7 +10190,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -9128,7 +10276,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_blocked::pg_tasks
 
@@ -9195,7 +10343,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_blocked(long_task.task) IS
   'One sentence: what does this blocked task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 160, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_unmet::pg_tasks
 
@@ -9238,7 +10386,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
   'The first dependency of a task that has not come as it was needed, in words.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 161, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -9325,7 +10473,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 162, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_graph::pg_tasks
 
@@ -9417,7 +10565,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_graph(bigint, text) IS
   'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 163, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_recovery_point::pg_tasks
 
@@ -9467,7 +10615,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_recovery_point(bigint) IS
   'The first failed steps of a run, and the steps that these block.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 164, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -9529,7 +10677,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 165, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -9567,7 +10715,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 166, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -9592,6 +10740,12 @@ ended AS (
     count(*) FILTER (WHERE h.state_id = 'CF') AS failed
   FROM long_task.task_run AS h
   WHERE h.finished > long_task.clock() - interval '1 minute'
+    -- Of the partitions that were closed before, none is opened.
+    AND h.part >= (
+      SELECT min(p.part)
+      FROM long_task.task_run_part AS p
+      WHERE COALESCE(p.ended > long_task.clock() - interval '1 minute', true)
+    )
   GROUP BY h.group_id
 ),
 workers AS (
@@ -9639,7 +10793,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:87baa4a214a05241258ba40b4ce2c77c', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 167, '9:00c7a8ddc8e1556a7162404c933463a7', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -9682,7 +10836,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 168, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -9749,7 +10903,50 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 169, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::views/task_kept::pg_tasks
+
+-- task_kept: until when the policies of retention keep each task.
+CREATE OR REPLACE VIEW long_task.task_kept AS
+SELECT
+  t.id,
+  t.run_id,
+  t.group_id,
+  t.state_id,
+  CASE
+    WHEN t.state_id NOT IN ('CS', 'CF', 'CC')
+      OR t.running_on IS NOT NULL
+      OR t.next_start IS NOT NULL
+      OR t.cron IS NOT NULL
+      OR t.shed_period_id IS NOT NULL
+      OR t.shed_clone
+      OR t.workflow IS NOT NULL
+    THEN 'infinity'
+    ELSE COALESCE(
+      t.last_state_change + CASE t.state_id
+        WHEN 'CS' THEN CASE WHEN o.group_id IS NULL THEN e.keep_succeeded ELSE o.keep_succeeded END
+        WHEN 'CF' THEN CASE WHEN o.group_id IS NULL THEN e.keep_failed ELSE o.keep_failed END
+        ELSE CASE WHEN o.group_id IS NULL THEN e.keep_cancelled ELSE o.keep_cancelled END
+      END,
+      'infinity'
+    )
+  END AS kept_until,
+  COALESCE(CASE WHEN o.group_id IS NULL THEN e.archive ELSE o.archive END, false) AS archive
+FROM long_task.task AS t
+LEFT JOIN long_task.retention AS o ON o.group_id = t.group_id
+LEFT JOIN long_task.retention AS e ON e.group_id IS NULL;
+
+COMMENT ON VIEW long_task.task_kept IS
+  'Until when each task is kept, by the policies in retention.';
+COMMENT ON COLUMN long_task.task_kept.id IS 'The task.';
+COMMENT ON COLUMN long_task.task_kept.run_id IS 'Run of a workflow that it is a part of: kept as a whole, for as long as any task of it.';
+COMMENT ON COLUMN long_task.task_kept.group_id IS 'Its group.';
+COMMENT ON COLUMN long_task.task_kept.state_id IS 'Its state.';
+COMMENT ON COLUMN long_task.task_kept.kept_until IS 'It may go after this time, unless a task that has not ended needs it; infinity: it has not ended, has a schedule, is a template, or no policy says when.';
+COMMENT ON COLUMN long_task.task_kept.archive IS 'Whether it is moved to task_archive then.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/task_kept', 'pg_tasks', 'changelog.xml', NOW(), 170, '9:674518d499e7ec6b9ac06ebc3fe0a7db', 'sqlFile path=views/task_kept.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -9789,7 +10986,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 171, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -9831,7 +11028,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 172, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -9891,6 +11088,12 @@ LEFT JOIN (
     count(*) FILTER (WHERE h.state_id = 'CF') AS failed
   FROM long_task.task_run AS h
   WHERE h.finished > long_task.clock() - interval '1 minute'
+    -- Of the partitions that were closed before, none is opened.
+    AND h.part >= (
+      SELECT min(p.part)
+      FROM long_task.task_run_part AS p
+      WHERE COALESCE(p.ended > long_task.clock() - interval '1 minute', true)
+    )
   GROUP BY h.worker_id
 ) AS e ON e.worker_id = w.worker_id
 UNION ALL
@@ -9933,7 +11136,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:2667423438bf168eb1daa040746df088', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 173, '9:ee892a2a26c258377c5a3014814b9e26', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_status::pg_tasks
 
@@ -10005,7 +11208,7 @@ COMMENT ON COLUMN long_task.workflow_status.scheduled_for IS 'Time of the schedu
 COMMENT ON COLUMN long_task.workflow_status.params IS 'What it was given.';
 COMMENT ON COLUMN long_task.workflow_status.error IS 'Why it could not be begun.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_step_status::pg_tasks
 
@@ -10058,7 +11261,7 @@ COMMENT ON COLUMN long_task.workflow_step_status.duration IS 'How long it has ru
 COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the tasks it waits for, each once.';
 COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 175, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -10160,7 +11363,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -10199,12 +11402,18 @@ GRANT USAGE ON SCHEMA long_task TO long_task_reader, long_task_user, long_task_n
 
 -- Functions are open to PUBLIC unless that is taken away. What triggers and defaults call stays open to
 -- those who write tasks; the rest is called by SECURITY DEFINER procedures under their owner.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA long_task FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA long_task FROM PUBLIC;
 
 GRANT SELECT ON
   long_task.task,
   long_task.task_state,
   long_task.task_run,
+  long_task.task_run_part,
+  long_task.task_archive,
+  long_task.task_kept,
+  long_task.retention,
+  long_task.history_retention,
+  long_task.maintenance,
   long_task.task_dependency,
   long_task.concurrency_limit,
   long_task.group_limit,
@@ -10296,6 +11505,7 @@ GRANT INSERT, UPDATE, DELETE ON long_task.workflow_step, long_task.workflow_edge
 GRANT INSERT (name, version, description, enabled, one_at_a_time, max_running),
   UPDATE (description, enabled, one_at_a_time, max_running), DELETE ON long_task.workflow TO long_task_user;
 GRANT INSERT, UPDATE, DELETE ON long_task.worker TO long_task_user;
+GRANT INSERT, UPDATE, DELETE ON long_task.retention TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
@@ -10305,15 +11515,18 @@ GRANT EXECUTE ON FUNCTION
   long_task.start_workflow(text, jsonb, integer),
   long_task.resume_workflow(bigint, text, text),
   long_task.cancel_workflow(bigint),
-  long_task.skip_task(bigint)
+  long_task.skip_task(bigint),
+  long_task.maintain_step(bigint)
 TO long_task_user;
+GRANT EXECUTE ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) TO long_task_user;
 
 GRANT EXECUTE ON FUNCTION
   long_task.schema_version(),
   long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]),
   long_task.renew_lease(integer, bigint, integer, double precision),
   long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]),
-  long_task.leave_worker(integer, bigint, integer)
+  long_task.leave_worker(integer, bigint, integer),
+  long_task.maintain_step(bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:7a76a1ce6469ffdc6c10fbc49ed5073e', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 177, '9:e2b694962a43c7575405311fd642e496', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

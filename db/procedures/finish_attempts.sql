@@ -9,6 +9,8 @@
 -- A report changes a row only while that row still is in the reported attempt on this worker; so a
 -- report can be repeated, and a late one does no harm. The whole rule of retries is here, but for lost
 -- attempts about which somebody else has decided already (ruled): those go on after retry_in seconds, or not.
+-- For the same reason there is one row of history for an attempt at most: it is written by the statement that
+-- clears running_on, which is set once for each number. ON CONFLICT is a second guard, within a partition.
 --
 -- One that was claimed ahead and given back has never been an attempt: it takes its old place in the queue and leaves no
 -- history, and its number is taken back, which no process has ever had. If it was cancelled meanwhile, it is an
@@ -37,6 +39,7 @@ AS $$
 DECLARE
   v_now       timestamptz := long_task.clock();
   v_node      text;
+  v_part      integer;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
@@ -44,9 +47,9 @@ DECLARE
   v_keys      text[];
   v_groups    integer[];
 BEGIN
-  SELECT l.node_name INTO v_node
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id;
+  SELECT l.node_name, p.part INTO v_node, v_part
+  FROM (SELECT max(r.part) AS part FROM long_task.task_run_part AS r) AS p
+  LEFT JOIN long_task.worker_lease AS l ON l.worker_id = p_worker_id;
 
   WITH report AS MATERIALIZED (
     SELECT
@@ -108,15 +111,15 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
       v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
-      v.scheduled_for
+      v.scheduled_for, v_part
     FROM verdict AS v
     WHERE NOT v.unstarted
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   ),
   ended AS (
     UPDATE long_task.task AS t
@@ -193,7 +196,7 @@ BEGIN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports, v_part);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)

@@ -3,10 +3,13 @@
 -- Called by  finish_attempts, with all reports it was given; those of rows that are there find nothing here.
 -- Locks      rows of deleted_attempt of that worker, which nobody else writes
 -- Raises     nothing
+--
+-- p_part  the partition of history that takes rows now
 CREATE OR REPLACE FUNCTION long_task.finish_deleted_attempts(
   p_worker_id integer,
   p_node_name text,
-  p_reports   json
+  p_reports   json,
+  p_part      integer
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -35,14 +38,14 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       g.task_id, g.attempt, g.group_id, p_worker_id, p_node_name, r.pid,
       COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
       v_now - make_interval(secs => r.ended_ago),
       'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-      r.peak_memory, g.started_by, g.scheduled_for
+      r.peak_memory, g.started_by, g.scheduled_for, p_part
     FROM gone AS g
     JOIN json_to_recordset(p_reports) AS r(
       task_id        bigint,
@@ -57,7 +60,7 @@ BEGIN
       peak_memory    bigint,
       output         text
     ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   )
   SELECT
     array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
@@ -79,5 +82,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json) IS
+COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json, integer) IS
   'Write down how attempts ended whose tasks were deleted while they ran.';

@@ -19,11 +19,12 @@ BEGIN
   SELECT s.last_value + s.is_called::integer INTO v_next
   FROM long_task.task_id_seq AS s;
   IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.task_archive AS a WHERE a.task_id >= v_next)
      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
       MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
-      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run and task_archive in the same statement.';
   END IF;
   RETURN NULL;
 END

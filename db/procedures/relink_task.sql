@@ -14,7 +14,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    -- With the task itself they are deleted by the thousand.
+    IF EXISTS (SELECT FROM long_task.task AS t WHERE t.id = OLD.task_id) THEN
+      PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    END IF;
   ELSE
     PERFORM
     FROM long_task.task AS t

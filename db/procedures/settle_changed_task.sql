@@ -28,9 +28,17 @@ BEGIN
         SET met = long_task.is_met(d."on", d.condition, OLD.state_id, NULL, OLD.result)
         WHERE d.needs_task_id = OLD.id
           AND d.met IS NULL;
+        -- Who is queued again at this moment finds what is known of it by himself.
         v_dependents := ARRAY(
-          SELECT d.task_id FROM long_task.task_dependency AS d WHERE d.needs_task_id = OLD.id
+          SELECT d.task_id
+          FROM long_task.task_dependency AS d
+          JOIN long_task.task AS t ON t.id = d.task_id
+          WHERE d.needs_task_id = OLD.id
+            AND t.state_id NOT IN ('CS', 'CF', 'CC')
         );
+        IF cardinality(v_dependents) = 0 THEN
+          RETURN NULL;
+        END IF;
       END IF;
       PERFORM long_task.settle_tasks(OLD.id || v_dependents);
     ELSE

@@ -22,6 +22,7 @@
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
 --   watch     at a renewal: the leases of other workers (recover_failed_workers)
+--   maintain  at a renewal: whether maintain_step is due
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -50,6 +51,7 @@ DECLARE
   v_attend   json;
   v_wake_in  double precision;
   v_watch    json;
+  v_maintain boolean := false;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -70,6 +72,7 @@ BEGIN
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
+    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -119,7 +122,8 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
-    'watch', v_watch
+    'watch', v_watch,
+    'maintain', v_maintain
   );
 END
 $$;

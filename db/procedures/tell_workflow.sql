@@ -1,6 +1,6 @@
 -- tell_workflow: have it seen whether a run may begin when a task of another has ended.
 --
--- Called by  triggers on task: after the end and after DELETE of a task of a run.
+-- Called by  triggers on task: after the end of a task of a run, and after DELETE of one that has not ended.
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -43,5 +43,5 @@ EXECUTE FUNCTION long_task.tell_workflow();
 CREATE OR REPLACE TRIGGER tell_workflow_of_deleted_task
 AFTER DELETE ON long_task.task
 FOR EACH ROW
-WHEN (OLD.run_id IS NOT NULL)
+WHEN (OLD.run_id IS NOT NULL AND (OLD.state_id NOT IN ('CS', 'CF', 'CC') OR OLD.running_on IS NOT NULL))
 EXECUTE FUNCTION long_task.tell_workflow();

@@ -19,6 +19,12 @@ ended AS (
     count(*) FILTER (WHERE h.state_id = 'CF') AS failed
   FROM long_task.task_run AS h
   WHERE h.finished > long_task.clock() - interval '1 minute'
+    -- Of the partitions that were closed before, none is opened.
+    AND h.part >= (
+      SELECT min(p.part)
+      FROM long_task.task_run_part AS p
+      WHERE COALESCE(p.ended > long_task.clock() - interval '1 minute', true)
+    )
   GROUP BY h.group_id
 ),
 workers AS (

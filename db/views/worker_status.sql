@@ -54,6 +54,12 @@ LEFT JOIN (
     count(*) FILTER (WHERE h.state_id = 'CF') AS failed
   FROM long_task.task_run AS h
   WHERE h.finished > long_task.clock() - interval '1 minute'
+    -- Of the partitions that were closed before, none is opened.
+    AND h.part >= (
+      SELECT min(p.part)
+      FROM long_task.task_run_part AS p
+      WHERE COALESCE(p.ended > long_task.clock() - interval '1 minute', true)
+    )
   GROUP BY h.worker_id
 ) AS e ON e.worker_id = w.worker_id
 UNION ALL

@@ -94,6 +94,18 @@ class Synced(NamedTuple):
     """Seconds until something is due."""
     watch: list[Watched] | None
     """The leases of all other workers; told at a renewal."""
+    maintain: bool = False
+    """Whether there is something to tidy up; told at a renewal."""
+
+
+class Maintained(NamedTuple):
+    """The answer to ``maintain``."""
+
+    turn: int | None
+    again_in: float | None
+    """Seconds until the next step; None: nothing more is due, or somebody else is at it."""
+    error: str | None
+    """What could not be done in this round."""
 
 
 Row: TypeAlias = Sequence[Any]
@@ -233,6 +245,11 @@ def leave(worker_id: int, epoch: int, connection: int) -> Call:
     return Call("SELECT long_task.leave_worker(%s, %s, %s)", (worker_id, epoch, connection))
 
 
+def maintain(turn: int | None) -> Call:
+    """Tidy up a little; see db/procedures/maintain_step.sql."""
+    return Call("SELECT long_task.maintain_step(%s)", (turn,))
+
+
 def parse_version(row: Row) -> SchemaVersion:
     """The row that ``greet`` asked for."""
     return SchemaVersion(*row)
@@ -255,7 +272,15 @@ def parse_synced(row: Row) -> Synced:
         stop=answer["stop"],
         wake_in=answer["wake_in"],
         watch=None if answer["watch"] is None else [Watched(*item) for item in answer["watch"]],
+        # By name, so that an earlier schema may say less.
+        maintain=answer.get("maintain", False),
     )
+
+
+def parse_maintained(row: Row) -> Maintained:
+    """The row that ``maintain`` asked for."""
+    (answer,) = row
+    return Maintained(answer.get("turn"), answer.get("again_in"), answer.get("error"))
 
 
 def _order(order: dict[str, Any]) -> Order:

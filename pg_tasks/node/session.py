@@ -14,7 +14,7 @@ from pg_tasks.exhaustive import assert_never
 from pg_tasks.log import event
 from pg_tasks.messages import LEASE_LOST, Ended
 from pg_tasks.node import calls
-from pg_tasks.node.calls import Call, Identity, Locked, Row, Synced
+from pg_tasks.node.calls import Call, Identity, Locked, Maintained, Row, Synced
 from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.lease import Lease, Terms, granted
@@ -22,6 +22,7 @@ from pg_tasks.node.link import Hints, Link, Phase
 from pg_tasks.node.prefetch import Prefetch
 from pg_tasks.node.roster import Roster
 from pg_tasks.node.standby import Standby
+from pg_tasks.node.upkeep import Upkeep
 from pg_tasks.node.watch import Watch
 from pg_tasks.schema_version import check_version
 
@@ -40,6 +41,7 @@ class Asked(Enum):
     LOCK = auto()
     RENEW = auto()
     SYNC = auto()
+    MAINTAIN = auto()
     LEAVE = auto()
 
 
@@ -84,6 +86,7 @@ class Session:
         self._leave_at = 0.0
         self._watch = Watch()
         self._prefetch = Prefetch()
+        self._upkeep = Upkeep()
         self._sync_at: float | None = None
         self._retry_at: float | None = None
         self.lease: Lease | None = None
@@ -138,7 +141,9 @@ class Session:
             times.append(self.lease.trusted_until)
             if phase is Phase.READY:
                 times += [self.lease.renew_at, self._sync_at, self._retry_at]
-                if self._is_leaving and self._roster.empty:
+                if not self._is_leaving:
+                    times.append(self._upkeep.at)
+                elif self._roster.empty:
                     times.append(self._leave_at)
         elif phase is Phase.READY and not self._roster.live:
             times.append(self._standby.ask_at)
@@ -152,6 +157,8 @@ class Session:
             self._roster.take_back()
             self._lose_lease(str(error))
         except (DatabaseAway, DatabaseRefused) as error:
+            if self._asked is Asked.MAINTAIN:
+                self._upkeep.failed(now)
             self._asked = None
             self._roster.take_back()
             self._watch.forget()
@@ -209,7 +216,14 @@ class Session:
             if now < self._leave_at:
                 return None, None  # the lease ended with the first request
             return Asked.LEAVE, calls.leave(me.worker_id, lease.epoch, self._contact.number)
+        # Before a sync: on a busy node one is always due. A step is short, the pause after it long.
+        if self._upkeep_is_due(lease, now):
+            return Asked.MAINTAIN, calls.maintain(self._upkeep.turn)
         return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
+
+    def _upkeep_is_due(self, lease: Lease, now: float) -> bool:
+        in_order = self._contact.compared and now < lease.renew_at
+        return in_order and not self._is_leaving and self._upkeep.is_due(now)
 
     def _sync_is_due(self, lease: Lease, now: float) -> bool:
         if self._retry_at is not None and now >= self._retry_at:
@@ -277,6 +291,8 @@ class Session:
             case Asked.SYNC:
                 self._contact.works()
                 self._on_synced(calls.parse_synced(row), now)
+            case Asked.MAINTAIN:
+                self._on_maintained(calls.parse_maintained(row), now)
             case Asked.LEAVE:
                 self._on_left(row, now)
             case None:
@@ -329,12 +345,19 @@ class Session:
         if self._asked_at >= lease.renew_at:
             self._watch.see(answer.watch or (), now)
             self._trust(self._renewed(lease, now))
+        if answer.maintain:
+            self._upkeep.hear(now)
         self._contact.compared = True
         if self._roster.settle(answer.again):
             self._retry_at = now + ROW_RETRY
         self._sync_at = None if answer.wake_in is None else now + answer.wake_in
         self._heed(answer.stop)
         self._dispatch.carry_out(answer, now)
+
+    def _on_maintained(self, answer: Maintained, now: float) -> None:
+        self._upkeep.did(answer, now)
+        if answer.again_in is None and answer.error is not None:
+            event(logger, logging.WARNING, "not_tidied_up", error=answer.error)
 
     def _renewed(self, lease: Lease, now: float) -> Lease:
         """Renewed again in time to see to it that a failed worker's tasks are given back."""
@@ -362,6 +385,7 @@ class Session:
         worker_id = self._identity.worker_id
         event(logger, logging.ERROR, "lease_lost", worker_id=worker_id, why=why, tasks=tasks)
         self.lease = None
+        self._upkeep.stop()
         self._contact.compared = False
         # The next lock writes off whatever it is not told: even what a row in use put off.
         self._roster.retry()

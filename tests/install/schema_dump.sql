@@ -506,6 +506,22 @@ $$;
 
 COMMENT ON FUNCTION long_task.cancel_workflow(p_run_id bigint) IS 'Cancel a run of a workflow and all its active tasks. Returns how many there were.';
 
+CREATE FUNCTION long_task.change_retention() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'retention' THEN
+    DELETE FROM long_task.run_kept;
+  END IF;
+  UPDATE long_task.maintenance AS m
+  SET next_at = LEAST(m.next_at, long_task.clock());
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.change_retention() IS 'Trigger: have a policy of retention seen to that was written.';
+
 CREATE FUNCTION long_task.change_worker() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1138,6 +1154,120 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) IS 'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
+
+CREATE FUNCTION long_task.clear_run(p_run_id bigint, OUT gone integer, OUT done boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_most CONSTANT integer := 200;
+  v_all  bigint[];
+  v_ids  bigint[];
+BEGIN
+  gone := 0;
+  done := false;
+  PERFORM
+  FROM long_task.workflow_run AS r
+  WHERE r.id = p_run_id
+  FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  v_all := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+    ORDER BY t.run_id, t.step, t.item
+    LIMIT v_most + 1
+  );
+  v_ids := long_task.light_tasks(v_all[:v_most]);
+  IF EXISTS (SELECT FROM unnest(v_ids) AS i(id) WHERE long_task.is_needed(i.id)) THEN
+    RETURN;
+  END IF;
+  BEGIN
+    gone := long_task.clear_tasks(v_ids, false);
+    IF gone < cardinality(v_ids) AND cardinality(v_ids) = cardinality(v_all) THEN
+      RAISE lock_not_available; -- what has gone comes back
+    END IF;
+    done := gone = cardinality(v_all);
+  EXCEPTION
+    WHEN lock_not_available THEN
+      gone := 0;
+  END;
+  IF done THEN
+    DELETE FROM long_task.workflow_run AS r
+    WHERE r.id = p_run_id;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.clear_run(p_run_id bigint, OUT gone integer, OUT done boolean) IS 'Clear away tasks of a run that no policy keeps, and at last the run. Returns how many tasks, and whether the run has gone.';
+
+CREATE FUNCTION long_task.clear_tasks(p_ids bigint[], p_each_by_itself boolean) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_now  timestamptz := long_task.clock();
+  v_ids  bigint[];
+  v_gone integer;
+  v_id   bigint;
+BEGIN
+  v_ids := ARRAY(
+    SELECT t.id
+    FROM long_task.task AS t
+    WHERE t.id = ANY (p_ids)
+    ORDER BY t.id
+    FOR UPDATE SKIP LOCKED
+  );
+  BEGIN
+    WITH gone AS (
+      DELETE FROM long_task.task AS t
+      USING long_task.task_kept AS k
+      WHERE t.id = ANY (v_ids)
+        AND k.id = t.id
+        AND k.kept_until <= v_now
+        AND NOT (t.has_dependents AND long_task.is_needed(t.id))
+      RETURNING t.id, CASE WHEN k.archive THEN jsonb_strip_nulls(to_jsonb(t)) END AS task
+    ),
+    archived AS (
+      INSERT INTO long_task.task_archive (task_id, archived, task)
+      SELECT g.id, v_now, g.task
+      FROM gone AS g
+      WHERE g.task IS NOT NULL
+    )
+    SELECT count(*) INTO v_gone
+    FROM gone AS g;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RETURN v_gone;
+  EXCEPTION
+    WHEN OTHERS THEN
+      IF NOT p_each_by_itself THEN
+        RAISE;
+      END IF;
+  END;
+  v_gone := 0;
+  FOREACH v_id IN ARRAY v_ids LOOP
+    BEGIN
+      v_gone := v_gone + long_task.clear_tasks(ARRAY[v_id], false);
+    EXCEPTION
+      WHEN OTHERS THEN
+        PERFORM long_task.note_maintenance(format('task %s stays: %s', v_id, SQLERRM));
+    END;
+  END LOOP;
+  RETURN v_gone;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.clear_tasks(p_ids bigint[], p_each_by_itself boolean) IS 'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
 
 CREATE FUNCTION long_task.clock() RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -2076,6 +2206,48 @@ $$;
 
 COMMENT ON FUNCTION long_task.doctor_workers() IS 'Findings about workers that have failed and whose tasks nobody gives back, and about those that drain for long.';
 
+CREATE FUNCTION long_task.drop_history(OUT dropped boolean, OUT held boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '20ms'
+    AS $$
+DECLARE
+  v_now    timestamptz := long_task.clock();
+  v_policy long_task.history_retention;
+  v_first  long_task.task_run_part;
+BEGIN
+  dropped := false;
+  held := false;
+  SELECT h.* INTO v_policy
+  FROM long_task.history_retention AS h;
+  SELECT p.* INTO v_first
+  FROM long_task.task_run_part AS p
+  WHERE p.ended IS NOT NULL
+  ORDER BY p.part
+  LIMIT 1;
+  IF (
+    v_first.ended + v_policy.keep <= v_now
+    OR v_first.part IS NOT NULL AND v_policy.keep_rows <= (
+      SELECT sum(long_task.history_rows(p.part))
+      FROM long_task.task_run_part AS p
+      WHERE p.part > v_first.part
+    )
+  ) IS NOT TRUE THEN
+    RETURN;
+  END IF;
+  EXECUTE format('DROP TABLE long_task.%I', format('task_run_%s', v_first.part));
+  DELETE FROM long_task.task_run_part AS p
+  WHERE p.part = v_first.part;
+  dropped := true;
+EXCEPTION
+  WHEN lock_not_available OR dependent_objects_still_exist THEN
+    held := true;
+    PERFORM long_task.note_maintenance(format('history stays for now: %s', SQLERRM));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.drop_history(OUT dropped boolean, OUT held boolean) IS 'Drop the oldest partition of task_run, if it need not be kept. Returns whether that was done, and whether somebody stands in the way.';
+
 CREATE FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2394,6 +2566,7 @@ CREATE FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) R
 DECLARE
   v_now       timestamptz := long_task.clock();
   v_node      text;
+  v_part      integer;
   v_reported  integer := json_array_length(p_reports);
   v_ids       bigint[];
   v_ready     bigint[];
@@ -2401,9 +2574,9 @@ DECLARE
   v_keys      text[];
   v_groups    integer[];
 BEGIN
-  SELECT l.node_name INTO v_node
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id;
+  SELECT l.node_name, p.part INTO v_node, v_part
+  FROM (SELECT max(r.part) AS part FROM long_task.task_run_part AS r) AS p
+  LEFT JOIN long_task.worker_lease AS l ON l.worker_id = p_worker_id;
 
   WITH report AS MATERIALIZED (
     SELECT
@@ -2465,15 +2638,15 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
       v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
-      v.scheduled_for
+      v.scheduled_for, v_part
     FROM verdict AS v
     WHERE NOT v.unstarted
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   ),
   ended AS (
     UPDATE long_task.task AS t
@@ -2550,7 +2723,7 @@ BEGIN
     RETURN ARRAY[]::bigint[];
   END IF;
 
-  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports);
+  PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports, v_part);
   RETURN ARRAY(
     SELECT t.id
     FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
@@ -2564,7 +2737,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) IS 'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-CREATE FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) RETURNS void
+CREATE FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json, p_part integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2590,14 +2763,14 @@ BEGIN
   history AS (
     INSERT INTO long_task.task_run (
       task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for
+      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
     )
     SELECT
       g.task_id, g.attempt, g.group_id, p_worker_id, p_node_name, r.pid,
       COALESCE(v_now - make_interval(secs => r.started_ago), g.started, v_now),
       v_now - make_interval(secs => r.ended_ago),
       'CC', r.exit_code, r.signal, 'task deleted', r.output, r.user_seconds, r.system_seconds,
-      r.peak_memory, g.started_by, g.scheduled_for
+      r.peak_memory, g.started_by, g.scheduled_for, p_part
     FROM gone AS g
     JOIN json_to_recordset(p_reports) AS r(
       task_id        bigint,
@@ -2612,7 +2785,7 @@ BEGIN
       peak_memory    bigint,
       output         text
     ) ON r.task_id = g.task_id AND r.attempt = g.attempt
-    ON CONFLICT (task_id, attempt) DO NOTHING
+    ON CONFLICT DO NOTHING
   )
   SELECT
     array_agg(DISTINCT g.concurrency_key) FILTER (WHERE g.concurrency_key IS NOT NULL),
@@ -2634,7 +2807,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) IS 'Write down how attempts ended whose tasks were deleted while they ran.';
+COMMENT ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json, p_part integer) IS 'Write down how attempts ended whose tasks were deleted while they ran.';
 
 CREATE FUNCTION long_task.fire_schedules(p_limit integer) RETURNS double precision
     LANGUAGE plpgsql
@@ -2916,6 +3089,25 @@ $$;
 
 COMMENT ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) IS 'Whether a run of a workflow, but for one, has an active task.';
 
+CREATE FUNCTION long_task.history_rows(p_part integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_page CONSTANT integer := 50; -- rows, when nothing is known
+BEGIN
+  RETURN (
+    SELECT
+      pg_relation_size(c.oid) / current_setting('block_size')::integer
+      * CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE v_page END
+    FROM pg_class AS c
+    WHERE c.oid = to_regclass(format('long_task.task_run_%s', p_part))
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.history_rows(p_part integer) IS 'About how many rows a partition of task_run has.';
+
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2958,6 +3150,28 @@ CREATE FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id tex
     RETURN CASE WHEN ((p_state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) OR (p_running_on IS NOT NULL)) THEN NULL::boolean WHEN ((p_on <> 'end'::text) AND (p_on <> CASE p_state_id WHEN 'CS'::text THEN 'success'::text WHEN 'CF'::text THEN 'failure'::text ELSE 'cancel'::text END)) THEN false WHEN (p_condition IS NULL) THEN true ELSE COALESCE((p_result @@ p_condition), false) END;
 
 COMMENT ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) IS 'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
+
+CREATE FUNCTION long_task.is_needed(p_task_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT
+    FROM long_task.task_dependency AS d
+    JOIN long_task.task AS t ON t.id = d.task_id
+    WHERE d.needs_task_id = p_task_id
+      AND (t.state_id NOT IN ('CS', 'CF', 'CC') OR t.running_on IS NOT NULL)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.is_needed(p_task_id bigint) IS 'Whether a task that has not ended needs this one.';
 
 CREATE FUNCTION long_task.is_time_zone(p_name text) RETURNS boolean
     LANGUAGE plpgsql STABLE STRICT
@@ -3052,11 +3266,12 @@ BEGIN
   SELECT s.last_value + s.is_called::integer INTO v_next
   FROM long_task.task_id_seq AS s;
   IF EXISTS (SELECT FROM long_task.task_run AS r WHERE r.task_id >= v_next)
+     OR EXISTS (SELECT FROM long_task.task_archive AS a WHERE a.task_id >= v_next)
      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.task_id >= v_next) THEN
     RAISE EXCEPTION USING
       ERRCODE = 'LT004',
       MESSAGE = format('the next task would be %s, and later ones are in history or still have a process', v_next),
-      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run in the same statement.';
+      HINT = 'Leave out RESTART IDENTITY; or, when nothing runs, TRUNCATE long_task.task_run and task_archive in the same statement.';
   END IF;
   RETURN NULL;
 END
@@ -3216,6 +3431,42 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean, p_again boolean) IS 'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
+
+CREATE FUNCTION long_task.light_tasks(p_ids bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_most CONSTANT integer := 500;
+BEGIN
+  RETURN ARRAY(
+    SELECT w.id
+    FROM (
+      SELECT
+        i.id,
+        i.place,
+        sum(n.links) OVER (ORDER BY i.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+        n.links
+      FROM unnest(p_ids) WITH ORDINALITY AS i(id, place)
+      CROSS JOIN LATERAL (
+        SELECT count(*) AS links
+        FROM (
+          (SELECT FROM long_task.task_dependency AS d WHERE d.task_id = i.id LIMIT v_most)
+          UNION ALL
+          (SELECT FROM long_task.task_dependency AS d WHERE d.needs_task_id = i.id LIMIT v_most)
+        ) AS l
+      ) AS n
+    ) AS w
+    WHERE COALESCE(w.before + w.links <= v_most, true)
+    ORDER BY w.place
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.light_tasks(p_ids bigint[]) IS 'The first of these tasks, as many as can be deleted in one step with their dependencies.';
 
 CREATE FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) RETURNS text
     LANGUAGE plpgsql
@@ -3544,6 +3795,153 @@ $$;
 
 COMMENT ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) IS 'What is reported of the attempts that a worker has left behind; null: there are none.';
 
+CREATE PROCEDURE long_task.maintain(INOUT tasks bigint DEFAULT NULL::bigint, INOUT runs bigint DEFAULT NULL::bigint, INOUT made bigint DEFAULT NULL::bigint, INOUT dropped bigint DEFAULT NULL::bigint, INOUT error text DEFAULT NULL::text)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_turn bigint := 0;
+  v_step json;
+BEGIN
+  tasks := 0;
+  runs := 0;
+  made := 0;
+  dropped := 0;
+  LOOP
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    v_step := long_task.maintain_step(v_turn);
+    IF (v_step ->> 'busy')::boolean THEN
+      EXIT WHEN v_turn <> 0; -- somebody else has begun a round
+      PERFORM pg_catalog.pg_sleep(0.02);
+      CONTINUE;
+    END IF;
+    v_turn := (v_step ->> 'turn')::bigint;
+    tasks := tasks + (v_step ->> 'tasks')::bigint;
+    runs := runs + (v_step ->> 'runs')::bigint;
+    made := made + (v_step ->> 'made')::bigint;
+    dropped := dropped + (v_step ->> 'dropped')::bigint;
+    error := v_step ->> 'error';
+    EXIT WHEN v_step ->> 'again_in' IS NULL;
+  END LOOP;
+  COMMIT;
+END
+$$;
+
+COMMENT ON PROCEDURE long_task.maintain(INOUT tasks bigint, INOUT runs bigint, INOUT made bigint, INOUT dropped bigint, INOUT error text) IS 'Do all that the policies of retention ask for, now, in small steps that are committed one by one. Returns what was done, and what went wrong last.';
+
+CREATE FUNCTION long_task.maintain_phase(INOUT phase text, INOUT place bigint, INOUT stride bigint, OUT tasks integer, OUT runs integer, OUT made integer, OUT dropped integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_history record;
+  v_sweep   record;
+BEGIN
+  tasks := 0;
+  runs := 0;
+  made := 0;
+  dropped := 0;
+  CASE phase
+    WHEN 'history' THEN
+      made := long_task.roll_history()::integer;
+      v_history := long_task.drop_history();
+      dropped := v_history.dropped::integer;
+      IF NOT v_history.dropped THEN
+        phase := CASE WHEN EXISTS (SELECT FROM long_task.retention) THEN 'task' END;
+        place := 0;
+      END IF;
+    WHEN 'task' THEN
+      v_sweep := long_task.sweep_tasks(place, stride);
+      tasks := v_sweep.gone;
+      place := v_sweep.next;
+      stride := v_sweep.stride;
+      IF place IS NULL THEN
+        phase := 'run';
+        place := 0;
+      END IF;
+    ELSE
+      v_sweep := long_task.sweep_runs(place);
+      tasks := v_sweep.gone;
+      runs := v_sweep.runs;
+      place := v_sweep.next;
+      IF place IS NULL THEN
+        phase := NULL;
+      END IF;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.maintain_phase(INOUT phase text, INOUT place bigint, INOUT stride bigint, OUT tasks integer, OUT runs integer, OUT made integer, OUT dropped integer) IS 'One step of tidying up. Returns what comes after it, and what was done.';
+
+CREATE FUNCTION long_task.maintain_step(p_turn bigint DEFAULT NULL::bigint) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lock   CONSTANT bigint := hashtextextended('long_task.maintenance', 0);
+  v_others CONSTANT interval := interval '5 seconds';
+  v_begun  timestamptz := clock_timestamp(); -- a duration, not a time
+  v_now    timestamptz := long_task.clock();
+  v_round  long_task.maintenance;
+  v_step   record;
+  v_took   double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM long_task.refuse('LT004', format('tidying up cannot be done in a transaction that is %s',
+      current_setting('transaction_isolation')), 'BEGIN ISOLATION LEVEL READ COMMITTED: it has to see what others do.');
+  END IF;
+  IF NOT pg_try_advisory_xact_lock(v_lock) THEN
+    RETURN json_build_object('busy', true);
+  END IF;
+  SELECT m.* INTO v_round
+  FROM long_task.maintenance AS m;
+  IF v_round.turn IS DISTINCT FROM p_turn THEN
+    IF p_turn <> 0 OR p_turn IS NULL AND v_round.next_at > v_now THEN
+      RETURN json_build_object('busy', p_turn IS NOT NULL);
+    END IF;
+    v_round.turn := v_round.turn + 1;
+    IF p_turn = 0 THEN
+      v_round.phase := 'history';
+    END IF;
+  END IF;
+  IF v_round.phase = 'history' THEN
+    PERFORM long_task.note_maintenance(NULL);
+  END IF;
+  BEGIN
+    v_step := long_task.maintain_phase(v_round.phase, v_round.place, v_round.stride);
+  EXCEPTION
+    WHEN OTHERS OR query_canceled THEN
+      PERFORM long_task.note_maintenance(SQLERRM);
+      SELECT
+        CASE v_round.phase WHEN 'history' THEN 'task' WHEN 'task' THEN 'run' END AS phase,
+        0::bigint AS place, v_round.stride AS stride, 0 AS tasks, 0 AS runs, 0 AS made, 0 AS dropped
+      INTO v_step;
+  END;
+  v_took := extract(epoch FROM clock_timestamp() - v_begun);
+  UPDATE long_task.maintenance AS m
+  SET
+    next_at = CASE WHEN v_step.phase IS NULL THEN long_task.next_round(v_now) ELSE v_now + v_others END,
+    turn = v_round.turn,
+    phase = COALESCE(v_step.phase, 'history'),
+    place = COALESCE(v_step.place, 0),
+    stride = v_step.stride,
+    swept = CASE WHEN v_step.phase IS NULL THEN v_now ELSE m.swept END;
+  RETURN json_build_object(
+    'turn', v_round.turn,
+    'again_in', CASE WHEN v_step.phase IS NOT NULL THEN LEAST(GREATEST(v_took * 9, 0.01), 1) END,
+    'busy', false,
+    'tasks', v_step.tasks,
+    'runs', v_step.runs,
+    'made', v_step.made,
+    'dropped', v_step.dropped,
+    'error', (SELECT m.error FROM long_task.maintenance AS m)
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.maintain_step(p_turn bigint) IS 'For nodes: do a small part of what the policies of retention ask for. People call maintain.';
+
 CREATE FUNCTION long_task.move_task() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3767,6 +4165,24 @@ $$;
 
 COMMENT ON FUNCTION long_task.new_workflow_version(p_workflow text) IS 'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
 
+CREATE FUNCTION long_task.next_round(p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_shortest interval;
+BEGIN
+  IF NOT EXISTS (SELECT FROM long_task.retention) AND NOT EXISTS (SELECT FROM long_task.history_retention) THEN
+    RETURN p_now + interval '1 hour';
+  END IF;
+  SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) INTO v_shortest
+  FROM long_task.retention AS r;
+  RETURN p_now + LEAST(interval '1 minute', GREATEST(v_shortest / 10, interval '1 second'));
+END
+$$;
+
+COMMENT ON FUNCTION long_task.next_round(p_now timestamp with time zone) IS 'When all is to be gone through again that retention says something about.';
+
 CREATE FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3801,6 +4217,18 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) IS 'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
+
+CREATE FUNCTION long_task.note_maintenance(p_error text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE long_task.maintenance AS m
+  SET error = left(p_error, 1000);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.note_maintenance(p_error text) IS 'Write down what went wrong while tidying up.';
 
 CREATE FUNCTION long_task.number_workflow() RETURNS trigger
     LANGUAGE plpgsql
@@ -4722,7 +5150,10 @@ CREATE FUNCTION long_task.relink_task() RETURNS trigger
     AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    -- With the task itself they are deleted by the thousand.
+    IF EXISTS (SELECT FROM long_task.task AS t WHERE t.id = OLD.task_id) THEN
+      PERFORM long_task.settle_tasks(ARRAY[OLD.task_id]);
+    END IF;
   ELSE
     PERFORM
     FROM long_task.task AS t
@@ -4931,6 +5362,100 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.retry_lost_task(p_task long_task.task) IS 'Hook, yours to replace: how long a task whose worker failed waits for its next attempt; null: it is not run again.';
+
+CREATE FUNCTION long_task.roll_history() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '20ms'
+    AS $$
+DECLARE
+  v_most   CONSTANT integer := 30;
+  v_shares CONSTANT integer := 12;
+  v_now    timestamptz := long_task.clock();
+  v_last   long_task.task_run_part;
+  v_policy long_task.history_retention;
+  v_span   interval;
+  v_next   text;
+BEGIN
+  SELECT p.* INTO v_last
+  FROM long_task.task_run_part AS p
+  ORDER BY p.part DESC
+  LIMIT 1;
+  SELECT h.* INTO v_policy
+  FROM long_task.history_retention AS h;
+  v_span := CASE
+    WHEN v_policy.keep IS NOT NULL THEN v_policy.keep / v_shares
+    WHEN v_policy.keep_rows IS NULL THEN interval '30 days'
+  END;
+  IF (v_last.began + v_span <= v_now OR long_task.history_rows(v_last.part) >= v_policy.keep_rows / v_shares) IS NOT TRUE
+     OR NOT EXISTS (SELECT FROM long_task.task_run AS r WHERE r.part = v_last.part)
+     OR (SELECT count(*) FROM long_task.task_run_part AS p) >= v_most THEN
+    RETURN false;
+  END IF;
+  v_next := format('task_run_%s', v_last.part + 1);
+  EXECUTE format('CREATE TABLE long_task.%I (LIKE long_task.task_run INCLUDING ALL)', v_next);
+  EXECUTE format('ALTER TABLE long_task.%I ADD CONSTRAINT %I PRIMARY KEY (task_id, attempt)', v_next, v_next || '_pkey');
+  EXECUTE format('COMMENT ON TABLE long_task.%I IS ''A partition of task_run.''', v_next);
+  EXECUTE format('ALTER TABLE long_task.task_run ATTACH PARTITION long_task.%I FOR VALUES FROM (%s) TO (%s)', v_next,
+    v_last.part + 1, v_last.part + 2);
+  UPDATE long_task.task_run_part AS p
+  SET ended = v_now
+  WHERE p.part = v_last.part;
+  INSERT INTO long_task.task_run_part (part, began)
+  VALUES (v_last.part + 1, v_now);
+  RETURN true;
+EXCEPTION
+  WHEN lock_not_available THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.roll_history() IS 'Make the next partition of task_run, if it is time for that. Returns whether it was.';
+
+CREATE FUNCTION long_task.run_kept_until(p_run_id bigint, OUT kept_until timestamp with time zone, OUT tasks bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+BEGIN
+  tasks := 0;
+  IF EXISTS (
+    SELECT
+    FROM long_task.task AS t
+    WHERE t.run_id = p_run_id
+      AND (t.state_id IN ('AW', 'AD', 'AB', 'AE', 'AS', 'AC') OR t.running_on IS NOT NULL)
+  ) THEN
+    RETURN;
+  END IF;
+  IF EXISTS (SELECT FROM long_task.run_kept AS k WHERE k.run_id = p_run_id AND k.kept_until = '-infinity') THEN
+    kept_until := '-infinity';
+    RETURN;
+  END IF;
+  SELECT max(k.kept_until), count(*) INTO kept_until, tasks
+  FROM long_task.task_kept AS k
+  WHERE k.run_id = p_run_id;
+  IF tasks = 0 THEN
+    SELECT COALESCE(
+      COALESCE(r.cancelled, r.started) + CASE
+        WHEN r.error IS NOT NULL THEN p.keep_failed
+        WHEN r.cancelled IS NOT NULL THEN p.keep_cancelled
+        ELSE p.keep_succeeded
+      END,
+      'infinity'
+    )
+    INTO kept_until
+    FROM long_task.workflow_run AS r
+    LEFT JOIN long_task.retention AS p ON p.group_id IS NULL
+    WHERE r.id = p_run_id;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.run_kept_until(p_run_id bigint, OUT kept_until timestamp with time zone, OUT tasks bigint) IS 'Until when the policies of retention keep a run that has ended, and how many tasks were looked at for that.';
 
 CREATE FUNCTION long_task.run_now(p_task_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5166,9 +5691,17 @@ BEGIN
         SET met = long_task.is_met(d."on", d.condition, OLD.state_id, NULL, OLD.result)
         WHERE d.needs_task_id = OLD.id
           AND d.met IS NULL;
+        -- Who is queued again at this moment finds what is known of it by himself.
         v_dependents := ARRAY(
-          SELECT d.task_id FROM long_task.task_dependency AS d WHERE d.needs_task_id = OLD.id
+          SELECT d.task_id
+          FROM long_task.task_dependency AS d
+          JOIN long_task.task AS t ON t.id = d.task_id
+          WHERE d.needs_task_id = OLD.id
+            AND t.state_id NOT IN ('CS', 'CF', 'CC')
         );
+        IF cardinality(v_dependents) = 0 THEN
+          RETURN NULL;
+        END IF;
       END IF;
       PERFORM long_task.settle_tasks(OLD.id || v_dependents);
     ELSE
@@ -5576,6 +6109,144 @@ $$;
 
 COMMENT ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) IS 'The shortest cycle of steps through an edge of a workflow.';
 
+CREATE FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_ids   CONSTANT bigint := 2000;
+  v_most  CONSTANT integer := 200;
+  v_looks CONSTANT integer := 2000;
+  v_now   timestamptz := long_task.clock();
+  v_look  integer := 0; -- how many rows were looked at
+  v_run   bigint;
+  v_kept  record;
+  v_clear record;
+BEGIN
+  gone := 0;
+  runs := 0;
+  next := p_place + v_ids;
+  FOR v_run IN
+    SELECT r.id
+    FROM long_task.workflow_run AS r
+    WHERE r.id > p_place
+      AND r.id <= p_place + v_ids
+      AND (r.started IS NOT NULL OR r.cancelled IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM long_task.run_kept AS k WHERE k.run_id = r.id AND k.kept_until > v_now)
+    ORDER BY r.id
+  LOOP
+    IF v_look >= v_looks OR gone >= v_most THEN
+      next := v_run - 1;
+      EXIT;
+    END IF;
+    v_kept := long_task.run_kept_until(v_run);
+    v_look := v_look + 10 + v_kept.tasks;
+    CONTINUE WHEN v_kept.kept_until IS NULL;
+    IF v_kept.kept_until <= v_now THEN
+      v_kept.kept_until := NULL;
+      BEGIN
+        v_clear := long_task.clear_run(v_run);
+        gone := gone + v_clear.gone;
+        runs := runs + v_clear.done::integer;
+        v_look := v_look + 10 * v_clear.gone;
+        IF v_clear.gone > 0 AND NOT v_clear.done THEN
+          next := v_run - 1; -- the rest of it in the next step
+          v_kept.kept_until := '-infinity';
+        END IF;
+      EXCEPTION
+        WHEN OTHERS THEN
+          PERFORM long_task.note_maintenance(format('run %s stays: %s', v_run, SQLERRM));
+          v_kept.kept_until := v_now + interval '1 hour';
+      END;
+    END IF;
+    IF v_kept.kept_until IS NULL THEN
+      DELETE FROM long_task.run_kept AS k
+      WHERE k.run_id = v_run;
+    ELSE
+      INSERT INTO long_task.run_kept AS k (run_id, kept_until)
+      VALUES (v_run, LEAST(v_kept.kept_until, v_now + interval '1 day'))
+      ON CONFLICT (run_id) DO UPDATE SET kept_until = excluded.kept_until;
+    END IF;
+    EXIT WHEN next < v_run;
+  END LOOP;
+  IF next >= (SELECT s.last_value FROM long_task.workflow_run_id_seq AS s) THEN
+    next := NULL;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) IS 'Clear away those of the next runs of workflows, by id, that no policy keeps. Returns where to go on, and how many tasks and runs have gone.';
+
+CREATE FUNCTION long_task.sweep_tasks(p_place bigint, p_stride bigint, OUT next bigint, OUT stride bigint, OUT gone integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  v_most  CONSTANT integer := 200;
+  v_least CONSTANT bigint := 500;
+  v_far   CONSTANT bigint := 1000000000;
+  v_begun timestamptz := clock_timestamp(); -- a duration, not a time
+  v_now   timestamptz := long_task.clock();
+  v_young interval := (SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) FROM long_task.retention AS r);
+  v_found bigint[];
+  v_ids   bigint[];
+  v_took  double precision;
+BEGIN
+  gone := 0;
+  stride := p_stride;
+  next := p_place + p_stride;
+  v_found := ARRAY(
+    SELECT k.id
+    FROM long_task.task_kept AS k
+    JOIN long_task.task AS t ON t.id = k.id
+    WHERE k.id > p_place
+      AND k.id <= p_place + p_stride
+      AND k.kept_until <= v_now
+      AND k.run_id IS NULL
+      AND NOT (t.has_dependents AND long_task.is_needed(k.id))
+    ORDER BY k.id
+    LIMIT v_most
+  );
+  v_took := extract(epoch FROM clock_timestamp() - v_begun);
+  IF v_took > 0.006 THEN
+    stride := GREATEST(p_stride / 2, v_least);
+  ELSIF v_took < 0.003 AND cardinality(v_found) < v_most THEN
+    stride := LEAST(p_stride * 2, v_far);
+  END IF;
+  IF cardinality(v_found) > 0 THEN
+    v_ids := long_task.light_tasks(v_found);
+    IF cardinality(v_found) = v_most OR cardinality(v_ids) < cardinality(v_found) THEN
+      next := v_ids[cardinality(v_ids)];
+    END IF;
+    gone := long_task.clear_tasks(v_ids, true);
+  END IF;
+  IF v_young IS NULL
+     OR next >= (SELECT s.last_value FROM long_task.task_id_seq AS s)
+     OR (
+       SELECT t.created BETWEEN v_now - v_young AND v_now
+       FROM long_task.task AS t
+       WHERE t.id > p_place
+         AND t.id <= next
+       ORDER BY t.id DESC
+       LIMIT 1
+     ) THEN
+    next := NULL;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.sweep_tasks(p_place bigint, p_stride bigint, OUT next bigint, OUT stride bigint, OUT gone integer) IS 'Clear away those of the next tasks, by id, that no policy keeps. Returns where to go on, how far to look then, and how many have gone.';
+
 CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision DEFAULT NULL::double precision, p_known bigint[] DEFAULT NULL::bigint[], p_watched text[] DEFAULT NULL::text[]) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5590,6 +6261,7 @@ DECLARE
   v_attend   json;
   v_wake_in  double precision;
   v_watch    json;
+  v_maintain boolean := false;
 BEGIN
   SELECT l.group_id INTO v_group_id
   FROM long_task.worker_lease AS l
@@ -5610,6 +6282,7 @@ BEGIN
       task_count = p_running
     WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
+    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -5659,7 +6332,8 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
-    'watch', v_watch
+    'watch', v_watch,
+    'maintain', v_maintain
   );
 END
 $$;
@@ -6303,10 +6977,12 @@ CREATE TABLE long_task.task_run (
     system_seconds real,
     peak_memory bigint,
     started_by text NOT NULL,
-    scheduled_for timestamp with time zone
-);
+    scheduled_for timestamp with time zone,
+    part integer CONSTRAINT task_run_0_part_not_null NOT NULL
+)
+PARTITION BY RANGE (part);
 
-COMMENT ON TABLE long_task.task_run IS 'One row for each attempt that ended or was lost. Stays when its task is deleted.';
+COMMENT ON TABLE long_task.task_run IS 'One row for each attempt that ended or was lost. Stays when its task is deleted, for as long as history_retention says.';
 
 COMMENT ON COLUMN long_task.task_run.task_id IS 'The task; it may have been deleted since.';
 
@@ -6344,6 +7020,22 @@ COMMENT ON COLUMN long_task.task_run.started_by IS 'What queued the task: person
 
 COMMENT ON COLUMN long_task.task_run.scheduled_for IS 'Time of the schedule for which the task was queued; null: it was not queued by a schedule.';
 
+COMMENT ON COLUMN long_task.task_run.part IS 'The partition that it is in. System.';
+
+CREATE TABLE long_task.task_run_part (
+    part integer NOT NULL,
+    began timestamp with time zone NOT NULL,
+    ended timestamp with time zone
+);
+
+COMMENT ON TABLE long_task.task_run_part IS 'The partitions of task_run. The last one takes what ends now. System.';
+
+COMMENT ON COLUMN long_task.task_run_part.part IS 'Its number.';
+
+COMMENT ON COLUMN long_task.task_run_part.began IS 'Since when rows were written to it.';
+
+COMMENT ON COLUMN long_task.task_run_part.ended IS 'Until when; null: they are now.';
+
 CREATE VIEW long_task.group_status AS
  WITH active AS (
          SELECT t.group_id,
@@ -6360,7 +7052,9 @@ CREATE VIEW long_task.group_status AS
             count(*) AS ended,
             count(*) FILTER (WHERE (h.state_id = 'CF'::text)) AS failed
            FROM long_task.task_run h
-          WHERE (h.finished > (long_task.clock() - '00:01:00'::interval))
+          WHERE ((h.finished > (long_task.clock() - '00:01:00'::interval)) AND (h.part >= ( SELECT min(p.part) AS min
+                   FROM long_task.task_run_part p
+                  WHERE COALESCE((p.ended > (long_task.clock() - '00:01:00'::interval)), true))))
           GROUP BY h.group_id
         ), workers AS (
          SELECT l.group_id,
@@ -6414,6 +7108,87 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
+
+CREATE TABLE long_task.history_retention (
+    only_row boolean DEFAULT true NOT NULL,
+    keep interval,
+    keep_rows bigint,
+    CONSTRAINT history_retention_is_a_number CHECK ((keep_rows > 0)),
+    CONSTRAINT history_retention_is_a_time CHECK (((keep >= '00:01:00'::interval) AND (keep <= '1000 years'::interval))),
+    CONSTRAINT history_retention_is_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE long_task.history_retention IS 'How long the history of attempts, task_run, is kept: one row; without it, for ever. It goes by whole partitions, of all groups.';
+
+COMMENT ON COLUMN long_task.history_retention.only_row IS 'There is one row.';
+
+COMMENT ON COLUMN long_task.history_retention.keep IS 'So long at least, up to a sixth longer; null: age does not matter.';
+
+COMMENT ON COLUMN long_task.history_retention.keep_rows IS 'About so many rows at least, up to a sixth more; null: their number does not matter.';
+
+CREATE TABLE long_task.maintenance (
+    only_row boolean DEFAULT true NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    turn bigint DEFAULT 1 NOT NULL,
+    phase text DEFAULT 'history'::text NOT NULL,
+    place bigint DEFAULT 0 NOT NULL,
+    stride bigint DEFAULT 1000 NOT NULL,
+    swept timestamp with time zone,
+    error text,
+    CONSTRAINT maintenance_is_one_row CHECK (only_row),
+    CONSTRAINT maintenance_phase_is_known CHECK ((phase = ANY (ARRAY['history'::text, 'task'::text, 'run'::text])))
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE long_task.maintenance IS 'How far the tidying up has come that retention asks for. System.';
+
+COMMENT ON COLUMN long_task.maintenance.only_row IS 'There is one row.';
+
+COMMENT ON COLUMN long_task.maintenance.next_at IS 'When somebody else than whoever is at it may go on.';
+
+COMMENT ON COLUMN long_task.maintenance.turn IS 'Numbers those who were at it.';
+
+COMMENT ON COLUMN long_task.maintenance.phase IS 'What is gone through: history, tasks, or runs of workflows.';
+
+COMMENT ON COLUMN long_task.maintenance.place IS 'The id up to which it has been gone through.';
+
+COMMENT ON COLUMN long_task.maintenance.stride IS 'How many ids are looked at in one step: as many as a few milliseconds allow.';
+
+COMMENT ON COLUMN long_task.maintenance.swept IS 'When everything had been gone through last.';
+
+COMMENT ON COLUMN long_task.maintenance.error IS 'What went wrong last; null: nothing since then.';
+
+CREATE TABLE long_task.retention (
+    group_id integer,
+    keep_succeeded interval,
+    keep_failed interval,
+    keep_cancelled interval,
+    archive boolean DEFAULT false NOT NULL,
+    CONSTRAINT retention_is_a_time CHECK ((((keep_succeeded >= '00:00:00'::interval) AND (keep_succeeded <= '1000 years'::interval)) AND ((keep_failed >= '00:00:00'::interval) AND (keep_failed <= '1000 years'::interval)) AND ((keep_cancelled >= '00:00:00'::interval) AND (keep_cancelled <= '1000 years'::interval))))
+);
+
+COMMENT ON TABLE long_task.retention IS 'How long ended tasks are kept. Without a row that is for them, for ever.';
+
+COMMENT ON COLUMN long_task.retention.group_id IS 'The tasks of this group; null: of every group without a row of its own.';
+
+COMMENT ON COLUMN long_task.retention.keep_succeeded IS 'So long after they completed (CS); null: for ever.';
+
+COMMENT ON COLUMN long_task.retention.keep_failed IS 'So long after they failed (CF); null: for ever.';
+
+COMMENT ON COLUMN long_task.retention.keep_cancelled IS 'So long after they were cancelled (CC); null: for ever.';
+
+COMMENT ON COLUMN long_task.retention.archive IS 'Whether they are moved to task_archive then, and not deleted for good.';
+
+CREATE TABLE long_task.run_kept (
+    run_id bigint NOT NULL,
+    kept_until timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE long_task.run_kept IS 'Runs of workflows that need not be looked at before a time. System.';
+
+COMMENT ON COLUMN long_task.run_kept.run_id IS 'The run.';
+
+COMMENT ON COLUMN long_task.run_kept.kept_until IS 'That time.';
 
 CREATE VIEW long_task.running AS
  SELECT t.id,
@@ -6543,6 +7318,20 @@ COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
+CREATE TABLE long_task.task_archive (
+    task_id bigint NOT NULL,
+    archived timestamp with time zone NOT NULL,
+    task jsonb NOT NULL
+);
+
+COMMENT ON TABLE long_task.task_archive IS 'Tasks that a policy of retention has moved here. Nothing reads it but people, who may delete what they like.';
+
+COMMENT ON COLUMN long_task.task_archive.task_id IS 'The task.';
+
+COMMENT ON COLUMN long_task.task_archive.archived IS 'When it was moved.';
+
+COMMENT ON COLUMN long_task.task_archive.task IS 'Its row, without the columns that were null.';
+
 CREATE TABLE long_task.task_dependency (
     task_id bigint NOT NULL,
     needs_task_id bigint NOT NULL,
@@ -6586,6 +7375,117 @@ ALTER TABLE long_task.task ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW long_task.task_kept AS
+ SELECT t.id,
+    t.run_id,
+    t.group_id,
+    t.state_id,
+        CASE
+            WHEN ((t.state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) OR (t.running_on IS NOT NULL) OR (t.next_start IS NOT NULL) OR (t.cron IS NOT NULL) OR (t.shed_period_id IS NOT NULL) OR t.shed_clone OR (t.workflow IS NOT NULL)) THEN 'infinity'::timestamp with time zone
+            ELSE COALESCE((t.last_state_change +
+            CASE t.state_id
+                WHEN 'CS'::text THEN
+                CASE
+                    WHEN (o.group_id IS NULL) THEN e.keep_succeeded
+                    ELSE o.keep_succeeded
+                END
+                WHEN 'CF'::text THEN
+                CASE
+                    WHEN (o.group_id IS NULL) THEN e.keep_failed
+                    ELSE o.keep_failed
+                END
+                ELSE
+                CASE
+                    WHEN (o.group_id IS NULL) THEN e.keep_cancelled
+                    ELSE o.keep_cancelled
+                END
+            END), 'infinity'::timestamp with time zone)
+        END AS kept_until,
+    COALESCE(
+        CASE
+            WHEN (o.group_id IS NULL) THEN e.archive
+            ELSE o.archive
+        END, false) AS archive
+   FROM ((long_task.task t
+     LEFT JOIN long_task.retention o ON ((o.group_id = t.group_id)))
+     LEFT JOIN long_task.retention e ON ((e.group_id IS NULL)));
+
+COMMENT ON VIEW long_task.task_kept IS 'Until when each task is kept, by the policies in retention.';
+
+COMMENT ON COLUMN long_task.task_kept.id IS 'The task.';
+
+COMMENT ON COLUMN long_task.task_kept.run_id IS 'Run of a workflow that it is a part of: kept as a whole, for as long as any task of it.';
+
+COMMENT ON COLUMN long_task.task_kept.group_id IS 'Its group.';
+
+COMMENT ON COLUMN long_task.task_kept.state_id IS 'Its state.';
+
+COMMENT ON COLUMN long_task.task_kept.kept_until IS 'It may go after this time, unless a task that has not ended needs it; infinity: it has not ended, has a schedule, is a template, or no policy says when.';
+
+COMMENT ON COLUMN long_task.task_kept.archive IS 'Whether it is moved to task_archive then.';
+
+CREATE TABLE long_task.task_run_0 (
+    task_id bigint CONSTRAINT task_run_task_id_not_null NOT NULL,
+    attempt integer CONSTRAINT task_run_attempt_not_null NOT NULL,
+    group_id integer CONSTRAINT task_run_group_id_not_null NOT NULL,
+    worker_id integer CONSTRAINT task_run_worker_id_not_null NOT NULL,
+    node_name text,
+    pid integer,
+    started timestamp with time zone CONSTRAINT task_run_started_not_null NOT NULL,
+    finished timestamp with time zone CONSTRAINT task_run_finished_not_null NOT NULL,
+    state_id text CONSTRAINT task_run_state_id_not_null NOT NULL,
+    exit_code smallint,
+    signal smallint,
+    error text,
+    output text,
+    user_seconds real,
+    system_seconds real,
+    peak_memory bigint,
+    started_by text CONSTRAINT task_run_started_by_not_null NOT NULL,
+    scheduled_for timestamp with time zone,
+    part integer NOT NULL
+);
+
+COMMENT ON TABLE long_task.task_run_0 IS 'A partition of task_run.';
+
+COMMENT ON COLUMN long_task.task_run_0.task_id IS 'The task; it may have been deleted since.';
+
+COMMENT ON COLUMN long_task.task_run_0.attempt IS 'Number of the attempt, from 1.';
+
+COMMENT ON COLUMN long_task.task_run_0.group_id IS 'Group the task was in.';
+
+COMMENT ON COLUMN long_task.task_run_0.worker_id IS 'The worker that ran it.';
+
+COMMENT ON COLUMN long_task.task_run_0.node_name IS 'The node that held the worker then.';
+
+COMMENT ON COLUMN long_task.task_run_0.pid IS 'Process id on that machine; null: it could not be started, or was lost.';
+
+COMMENT ON COLUMN long_task.task_run_0.started IS 'When the process was started.';
+
+COMMENT ON COLUMN long_task.task_run_0.finished IS 'When the process ended, also if the database was away then.';
+
+COMMENT ON COLUMN long_task.task_run_0.state_id IS 'How the attempt ended: CS, CF or CC. A task whose attempt failed may still be retried.';
+
+COMMENT ON COLUMN long_task.task_run_0.exit_code IS 'Exit code, 0 to 255; null if a signal ended it or it never started.';
+
+COMMENT ON COLUMN long_task.task_run_0.signal IS 'Signal that ended it; null if it exited.';
+
+COMMENT ON COLUMN long_task.task_run_0.error IS 'Why it ended badly.';
+
+COMMENT ON COLUMN long_task.task_run_0.output IS 'End of what it wrote to stdout and stderr.';
+
+COMMENT ON COLUMN long_task.task_run_0.user_seconds IS 'CPU time in user mode, of the process and the children it waited for.';
+
+COMMENT ON COLUMN long_task.task_run_0.system_seconds IS 'CPU time in the kernel, of the process and the children it waited for.';
+
+COMMENT ON COLUMN long_task.task_run_0.peak_memory IS 'Bytes: largest resident set of the process or of a child it waited for.';
+
+COMMENT ON COLUMN long_task.task_run_0.started_by IS 'What queued the task: person, schedule, dependency or retry.';
+
+COMMENT ON COLUMN long_task.task_run_0.scheduled_for IS 'Time of the schedule for which the task was queued; null: it was not queued by a schedule.';
+
+COMMENT ON COLUMN long_task.task_run_0.part IS 'The partition that it is in. System.';
 
 CREATE TABLE long_task.task_state (
     id text NOT NULL,
@@ -6917,7 +7817,9 @@ CREATE VIEW long_task.worker_status AS
             count(*) AS ended,
             count(*) FILTER (WHERE (h.state_id = 'CF'::text)) AS failed
            FROM long_task.task_run h
-          WHERE (h.finished > (long_task.clock() - '00:01:00'::interval))
+          WHERE ((h.finished > (long_task.clock() - '00:01:00'::interval)) AND (h.part >= ( SELECT min(p.part) AS min
+                   FROM long_task.task_run_part p
+                  WHERE COALESCE((p.ended > (long_task.clock() - '00:01:00'::interval)), true))))
           GROUP BY h.worker_id) e ON ((e.worker_id = w.worker_id)))
 UNION ALL
  SELECT b.worker_id AS id,
@@ -7242,6 +8144,8 @@ COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the task
 
 COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
 
+ALTER TABLE ONLY long_task.task_run ATTACH PARTITION long_task.task_run_0 FOR VALUES FROM (0) TO (1);
+
 ALTER TABLE ONLY long_task.concurrency_limit
     ADD CONSTRAINT concurrency_limit_pkey PRIMARY KEY (concurrency_key);
 
@@ -7251,14 +8155,32 @@ ALTER TABLE ONLY long_task.deleted_attempt
 ALTER TABLE ONLY long_task.group_limit
     ADD CONSTRAINT group_limit_pkey PRIMARY KEY (group_id);
 
+ALTER TABLE ONLY long_task.history_retention
+    ADD CONSTRAINT history_retention_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY long_task.maintenance
+    ADD CONSTRAINT maintenance_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY long_task.retention
+    ADD CONSTRAINT retention_group UNIQUE NULLS NOT DISTINCT (group_id);
+
+ALTER TABLE ONLY long_task.run_kept
+    ADD CONSTRAINT run_kept_pkey PRIMARY KEY (run_id);
+
+ALTER TABLE ONLY long_task.task_archive
+    ADD CONSTRAINT task_archive_pkey PRIMARY KEY (task_id);
+
 ALTER TABLE ONLY long_task.task_dependency
     ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, needs_task_id);
 
 ALTER TABLE ONLY long_task.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY long_task.task_run
-    ADD CONSTRAINT task_run_pkey PRIMARY KEY (task_id, attempt);
+ALTER TABLE ONLY long_task.task_run_0
+    ADD CONSTRAINT task_run_0_pkey PRIMARY KEY (task_id, attempt);
+
+ALTER TABLE ONLY long_task.task_run_part
+    ADD CONSTRAINT task_run_part_pkey PRIMARY KEY (part);
 
 ALTER TABLE ONLY long_task.task_state
     ADD CONSTRAINT task_state_pkey PRIMARY KEY (id);
@@ -7330,7 +8252,9 @@ CREATE INDEX task_ready ON long_task.task USING btree (group_id, priority, ready
 
 CREATE INDEX task_ready_pinned ON long_task.task USING btree (worker_id, priority, ready_seq) WHERE ((state_id = 'AW'::text) AND (running_on IS NULL) AND (worker_id IS NOT NULL));
 
-CREATE INDEX task_run_finished ON long_task.task_run USING brin (finished) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX task_run_finished ON ONLY long_task.task_run USING brin (finished) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE INDEX task_run_0_finished ON long_task.task_run_0 USING brin (finished) WITH (pages_per_range='32', autosummarize='on');
 
 CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (running_on IS NOT NULL);
 
@@ -7342,11 +8266,17 @@ CREATE INDEX workflow_run_of_workflow ON long_task.workflow_run USING btree (wor
 
 CREATE INDEX workflow_run_waiting ON long_task.workflow_run USING btree (workflow, id) WHERE ((started IS NULL) AND (cancelled IS NULL));
 
+ALTER INDEX long_task.task_run_finished ATTACH PARTITION long_task.task_run_0_finished;
+
 CREATE CONSTRAINT TRIGGER announce_changed_schedule AFTER UPDATE OF next_start, cron, time_zone, shed_period_id, shed_period_count, shed_clone, shed_enabled, missed, overlap, until ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled AND (new.shed_waiting IS NULL) AND ((old.next_start IS NULL) OR (new.next_start < old.next_start) OR (NOT old.shed_enabled) OR (old.shed_waiting AND (NOT (new.scheduled_for IS DISTINCT FROM old.scheduled_for)))))) EXECUTE FUNCTION long_task.announce_schedule();
 
 CREATE CONSTRAINT TRIGGER announce_schedule AFTER INSERT ON long_task.task DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.next_start IS NOT NULL) AND new.shed_enabled)) EXECUTE FUNCTION long_task.announce_schedule();
 
 CREATE TRIGGER announce_tasks AFTER INSERT ON long_task.task REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION long_task.announce_tasks();
+
+CREATE TRIGGER change_history_retention AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON long_task.history_retention FOR EACH STATEMENT EXECUTE FUNCTION long_task.change_retention();
+
+CREATE TRIGGER change_retention AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON long_task.retention FOR EACH STATEMENT EXECUTE FUNCTION long_task.change_retention();
 
 CREATE TRIGGER change_worker INSTEAD OF INSERT OR DELETE OR UPDATE ON long_task.worker FOR EACH ROW EXECUTE FUNCTION long_task.change_worker();
 
@@ -7424,7 +8354,7 @@ CREATE TRIGGER tell_key_of_deleted_task AFTER DELETE ON long_task.task FOR EACH 
 
 CREATE TRIGGER tell_workflow AFTER UPDATE ON long_task.task FOR EACH ROW WHEN (((new.run_id IS NOT NULL) AND (new.state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) AND (new.running_on IS NULL) AND ((old.running_on IS NOT NULL) OR (old.state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))))) EXECUTE FUNCTION long_task.tell_workflow();
 
-CREATE TRIGGER tell_workflow_of_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION long_task.tell_workflow();
+CREATE TRIGGER tell_workflow_of_deleted_task AFTER DELETE ON long_task.task FOR EACH ROW WHEN (((old.run_id IS NOT NULL) AND ((old.state_id <> ALL (ARRAY['CS'::text, 'CF'::text, 'CC'::text])) OR (old.running_on IS NOT NULL)))) EXECUTE FUNCTION long_task.tell_workflow();
 
 CREATE TRIGGER unlink_task AFTER DELETE ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.relink_task();
 
@@ -7471,6 +8401,8 @@ REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM P
 REVOKE ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.change_retention() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.check_dependency() FROM PUBLIC;
@@ -7496,6 +8428,10 @@ REVOKE ALL ON FUNCTION long_task.check_workflow_part() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.check_workflow_step() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.clear_run(p_run_id bigint, OUT gone integer, OUT done boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.clear_tasks(p_ids bigint[], p_each_by_itself boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.clock() TO long_task_reader;
@@ -7573,6 +8509,8 @@ REVOKE ALL ON FUNCTION long_task.doctor_workers() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.doctor_workers() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.doctor_workers() TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.drop_history(OUT dropped boolean, OUT held boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.due_starts(p_schedule long_task.schedule, p_now timestamp with time zone, OUT queue_for timestamp with time zone, OUT copies timestamp with time zone[], OUT next_start timestamp with time zone, OUT waiting boolean) FROM PUBLIC;
 
 GRANT SELECT ON TABLE long_task.worker_lease TO long_task_reader;
@@ -7588,7 +8526,7 @@ REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.finish_attempts(p_worker_id integer, p_reports json) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.finish_deleted_attempts(p_worker_id integer, p_node_name text, p_reports json, p_part integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
@@ -7600,11 +8538,15 @@ REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer)
 
 REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.history_rows(p_part integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.is_needed(p_task_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
@@ -7635,6 +8577,8 @@ GRANT ALL ON FUNCTION long_task.leave_worker(p_worker_id integer, p_epoch bigint
 
 REVOKE ALL ON FUNCTION long_task.leave_workflow(p_workflow text, p_held boolean, p_again boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.light_tasks(p_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.limit_workflow(p_workflow text, p_version integer, p_max_running integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.link_tasks() FROM PUBLIC;
@@ -7651,6 +8595,15 @@ REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker
 
 REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
 
+REVOKE ALL ON PROCEDURE long_task.maintain(INOUT tasks bigint, INOUT runs bigint, INOUT made bigint, INOUT dropped bigint, INOUT error text) FROM PUBLIC;
+GRANT ALL ON PROCEDURE long_task.maintain(INOUT tasks bigint, INOUT runs bigint, INOUT made bigint, INOUT dropped bigint, INOUT error text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.maintain_phase(INOUT phase text, INOUT place bigint, INOUT stride bigint, OUT tasks integer, OUT runs integer, OUT made integer, OUT dropped integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.maintain_step(p_turn bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.maintain_step(p_turn bigint) TO long_task_user;
+GRANT ALL ON FUNCTION long_task.maintain_step(p_turn bigint) TO long_task_node;
+
 REVOKE ALL ON FUNCTION long_task.move_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.name_holder(p_lease long_task.worker_lease) FROM PUBLIC;
@@ -7662,6 +8615,8 @@ GRANT ALL ON FUNCTION long_task.needs_verdict(p_task_id bigint, p_needs text, p_
 REVOKE ALL ON FUNCTION long_task.new_workflow_version(p_workflow text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.new_workflow_version(p_workflow text) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.next_round(p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, p_after timestamp with time zone) TO long_task_user;
@@ -7669,6 +8624,8 @@ GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, 
 REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.note_maintenance(p_error text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.number_workflow() FROM PUBLIC;
 
@@ -7809,6 +8766,10 @@ REVOKE ALL ON FUNCTION long_task.retry_delay_after(p_failures integer, p_delay i
 
 REVOKE ALL ON FUNCTION long_task.retry_lost_task(p_task long_task.task) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.roll_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.run_kept_until(p_run_id bigint, OUT kept_until timestamp with time zone, OUT tasks bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.run_now(p_task_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.run_now(p_task_id bigint) TO long_task_user;
 
@@ -7856,6 +8817,10 @@ REVOKE ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb,
 GRANT ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.sweep_tasks(p_place bigint, p_stride bigint, OUT next bigint, OUT stride bigint, OUT gone integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
@@ -7918,14 +8883,29 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.group_limit TO long_task_us
 GRANT SELECT ON TABLE long_task.task_run TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_run TO long_task_user;
 
+GRANT SELECT ON TABLE long_task.task_run_part TO long_task_reader;
+GRANT SELECT ON TABLE long_task.task_run_part TO long_task_user;
+
 GRANT SELECT ON TABLE long_task.group_status TO long_task_reader;
 GRANT SELECT ON TABLE long_task.group_status TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.history_retention TO long_task_reader;
+GRANT SELECT ON TABLE long_task.history_retention TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.maintenance TO long_task_reader;
+GRANT SELECT ON TABLE long_task.maintenance TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.retention TO long_task_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.retention TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.running TO long_task_reader;
 GRANT SELECT ON TABLE long_task.running TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.scheduled TO long_task_reader;
 GRANT SELECT ON TABLE long_task.scheduled TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task_archive TO long_task_reader;
+GRANT SELECT ON TABLE long_task.task_archive TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task_dependency TO long_task_reader;
 GRANT SELECT,DELETE ON TABLE long_task.task_dependency TO long_task_user;
@@ -7945,6 +8925,9 @@ GRANT INSERT(pass),UPDATE(pass) ON TABLE long_task.task_dependency TO long_task_
 GRANT INSERT(name),UPDATE(name) ON TABLE long_task.task_dependency TO long_task_user;
 
 GRANT INSERT(gather),UPDATE(gather) ON TABLE long_task.task_dependency TO long_task_user;
+
+GRANT SELECT ON TABLE long_task.task_kept TO long_task_reader;
+GRANT SELECT ON TABLE long_task.task_kept TO long_task_user;
 
 GRANT SELECT ON TABLE long_task.task_state TO long_task_reader;
 GRANT SELECT ON TABLE long_task.task_state TO long_task_user;

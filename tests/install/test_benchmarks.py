@@ -16,7 +16,17 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.mark.parametrize(
     "name",
-    ["throughput", "two_nodes", "latency", "people", "schedules", "graphs", "doctor", "packing"],
+    [
+        "throughput",
+        "two_nodes",
+        "latency",
+        "people",
+        "schedules",
+        "graphs",
+        "retention",
+        "doctor",
+        "packing",
+    ],
 )
 def test_a_benchmark_prints_its_numbers_and_writes_them_down(name: str, tmp_path: Path) -> None:
     path = tmp_path / "results.json"

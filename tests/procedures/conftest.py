@@ -15,9 +15,12 @@ TRUNCATE
   long_task.task, long_task.task_run, long_task.worker_lease, long_task.worker_stop,
   long_task.deleted_attempt, long_task.task_dependency, long_task.unsettled_task,
   long_task.unsettled_key, long_task.concurrency_limit, long_task.group_limit,
-  long_task.workflow, long_task.unsettled_workflow
+  long_task.workflow, long_task.unsettled_workflow, long_task.retention,
+  long_task.history_retention, long_task.task_archive, long_task.run_kept
 CASCADE;
 UPDATE test_clock.state SET frozen = NULL, shift = '0';
+UPDATE long_task.maintenance
+SET next_at = long_task.clock() + interval '1 hour', phase = 'history', place = 0;
 """
 
 

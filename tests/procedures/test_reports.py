@@ -101,7 +101,7 @@ def test_history_tells_all_about_an_attempt(sql: Sql, stopped: Clock, node: Node
         (
             task_id, 1, 0, 1, "node-1", 4711, stopped.now() - 9 * seconds,
             stopped.now() - 0.5 * seconds, "CS", 0, None, None, "a\nb", 0.25, 0.125, 1048576,
-            "person", None,
+            "person", None, 0,
         )
     ]  # fmt: skip
 

@@ -11,7 +11,8 @@ READABLE = {
     "group_status", "waiting", "running", "failed", "scheduled", "worker_standby", "worker_event",
     "task_dependency", "concurrency_limit", "group_limit", "workflow", "workflow_step",
     "workflow_edge", "workflow_run", "workflow_status", "workflow_step_status", "unsettled_task",
-    "unsettled_key", "unsettled_workflow",
+    "unsettled_key", "unsettled_workflow", "task_run_part", "retention", "history_retention",
+    "task_archive", "task_kept", "maintenance",
 }  # fmt: skip
 WRITABLE = {
     "name", "state_id", "priority", "group_id", "worker_id", "command", "params", "env", "stdin",
@@ -34,11 +35,11 @@ CALLABLE = {
         "doctor_snapshots", "doctor_vacuum", "doctor_workers", "waiting_queues", "counted",
         "table_option", "lease_over_at",
     },
-    NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
+    NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker", "maintain_step"},
 }  # fmt: skip
 CALLABLE[USER] = CALLABLE[READER] | {
     "announce", "assert_attempt", "run_now", "new_workflow_version", "start_workflow",
-    "resume_workflow", "cancel_workflow", "skip_task",
+    "resume_workflow", "cancel_workflow", "skip_task", "maintain", "maintain_step",
 }  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def _relations(sql: Sql, privilege: str) -> set[str]:
     return set(
         sql.values(
             "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'long_task'::regnamespace"
-            " AND c.relkind IN ('r', 'v') AND has_table_privilege('somebody', c.oid, %s)",
+            " AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('somebody', c.oid, %s)",
             privilege,
         )
     )
@@ -77,7 +78,9 @@ def test_a_role_reads_what_it_is_granted_and_nothing_else(sql: Sql, role: str) -
 def test_a_role_writes_whole_rows_of_what_it_is_granted_and_of_nothing_else(
     sql: Sql, role: str, privilege: str
 ) -> None:
-    whole = {"worker", "concurrency_limit", "group_limit", "workflow_step", "workflow_edge"}
+    whole = {
+        "worker", "concurrency_limit", "group_limit", "workflow_step", "workflow_edge", "retention",
+    }  # fmt: skip
     deletable = whole | {"task", "task_dependency", "workflow"}
     granted = {"INSERT": whole, "UPDATE": whole, "DELETE": deletable}
     expected = granted.get(privilege, set()) if role == USER else set()
@@ -173,6 +176,8 @@ def test_a_user_gets_the_errors_of_the_schema_and_not_those_of_missing_rights(sq
         "UPDATE long_task.worker_stop SET stop = 1",
         "UPDATE long_task.worker_lease SET active = false",
         "DELETE FROM long_task.task_run",
+        "INSERT INTO long_task.history_retention (keep) VALUES ('1 day')",
+        "DELETE FROM long_task.task_archive",
         "SELECT * FROM long_task.deleted_attempt",
         "SELECT long_task.leave_worker(1, 1, 1)",
         "SELECT long_task.recover_worker_tasks(1)",

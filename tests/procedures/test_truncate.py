@@ -3,6 +3,7 @@
 import pytest
 
 from tests.procedures.acting import Node, Sql
+from tests.procedures.keeping import ended, policy, tidy_by_steps
 
 RESTART = "TRUNCATE long_task.task RESTART IDENTITY"
 
@@ -25,6 +26,14 @@ def test_ids_cannot_begin_again_while_there_is_a_process(sql: Sql, node: Node) -
     assert (
         sql.refusal("TRUNCATE long_task.task, long_task.task_run RESTART IDENTITY").code == "LT004"
     )
+
+
+def test_ids_cannot_begin_again_while_there_is_an_archive(sql: Sql) -> None:
+    policy(sql, keep_succeeded="1 day", archive=True)
+    over = ended(sql)
+    tidy_by_steps(sql)
+    assert sql.values("SELECT task_id FROM long_task.task_archive") == [over]
+    assert sql.refusal(RESTART).code == "LT004"
 
 
 def test_ids_may_begin_again_together_with_history(sql: Sql, node: Node) -> None:
