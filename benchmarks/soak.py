@@ -1,7 +1,7 @@
 """``python -m benchmarks.soak [--minutes 30] [--slots 16] [--json <file>]``: full rate for long.
 
-A feeder keeps the queue from running empty, the node runs ``/bin/true`` as fast as it can, what has
-ended is deleted. Each turn (a minute, or a tenth of a shorter soak) is a row of a table. In the
+A feeder keeps the queue from running empty, the node runs ``/bin/true`` as fast as it can and sees
+to the policies of retention: what has ended goes. Each turn (a minute, or a tenth of a shorter soak) is a row of a table. In the
 end the queue is drained, and what a long life must not change is held against its bounds. The exit
 code is 1 when one of them is broken.
 """
@@ -26,8 +26,16 @@ _TICK = 0.2
 """Seconds from one look at the queue to the next."""
 _LOW, _MORE = 3_000, 4_000
 """Fewer waiting than the first, and so many are added: a second's work and more."""
-_KEPT, _STEP = 10, 2_000
-"""Seconds that ended tasks are kept, and how many of them are deleted at once."""
+_POLICIES = (
+    "INSERT INTO long_task.retention (group_id, keep_succeeded) VALUES (NULL, '10 seconds')",
+    "INSERT INTO long_task.history_retention (keep) VALUES ('1 minute')",
+)
+_ACTIVE = (
+    "SELECT (SELECT count(*) FROM long_task.task WHERE running_on IS NOT NULL)"
+    " + (SELECT count(*) FROM long_task.task WHERE state_id = 'AW' AND running_on IS NULL"
+    " AND worker_id IS NULL AND group_id = 0)"
+)
+"""Two short scans of an index."""
 _WARM_UP = 500
 
 
@@ -54,17 +62,18 @@ class Turn(NamedTuple):
 
 
 class Queue:
-    """Never empty, and nothing is left of what ended a while ago."""
+    """Never empty; what ended a while ago is left to the policies."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         lab.empty()
-        self._before = int(lab.ask("SELECT nextval('long_task.task_id_seq')"))
-        self._forgotten = self._before
+        for policy in _POLICIES:
+            lab.ask(policy)
         self._fed = 0
+        self._well: dict[int, int] = {}
 
     def tend(self) -> None:
-        """Feed and tidy up, a bounded step of each."""
+        """Feed, and count what is about to go."""
         enough = "SELECT true FROM long_task.task WHERE state_id = 'AW' OFFSET %s"
         if not self._lab.ask(enough, _LOW):
             self._lab.ask(
@@ -74,33 +83,29 @@ class Queue:
                 _MORE,
             )
             self._fed += _MORE
-        self._forget()
+        self._count("ended IS NOT NULL")
 
     def ended(self) -> int:
-        """So far. What is active is few, and counting it is quick."""
-        active = "SELECT count(*) FROM long_task.task WHERE state_id LIKE 'A%%' AND id >= %s"
-        return self._fed - int(self._lab.ask(active, self._forgotten))
+        """So far."""
+        return self._fed - int(self._lab.ask(_ACTIVE))
 
     def lost(self) -> int:
-        """Tasks that neither ended well nor are still there to be run."""
-        well = "SELECT count(*) FROM long_task.task WHERE state_id = 'CS' AND exit_code = 0"
-        return self._fed - (self._forgotten - self._before) - int(self._lab.ask(well))
+        """Tasks of which history does not say that they ended well; less than 0: twice."""
+        self._count("true")
+        return self._fed - sum(self._well.values())
 
-    def _forget(self) -> None:
-        """Delete the oldest and their history, if all of them ended well and long enough ago.
-
-        This stands in for people's housekeeping.
-        """
-        window = (self._forgotten, self._forgotten + _STEP)
-        old = (
-            "SELECT count(*) FROM long_task.task WHERE id > %s AND id <= %s AND state_id = 'CS'"
-            " AND exit_code = 0 AND last_state_change < now() - make_interval(secs => %s)"
-        )
-        if self._lab.ask(old, *window, _KEPT) == _STEP:
-            self._lab.ask("DELETE FROM long_task.task WHERE id > %s AND id <= %s", *window)
-            history = "DELETE FROM long_task.task_run WHERE task_id > %s AND task_id <= %s"
-            self._lab.ask(history, *window)
-            self._forgotten += _STEP
+    def _count(self, which: str) -> None:
+        """Attempts that ended well, of each partition of history before it is dropped."""
+        known = "SELECT coalesce(array_agg(part), '{}') FROM long_task.task_run_part WHERE "
+        for part in self._lab.ask(known + which):
+            if part not in self._well:
+                self._well[part] = int(
+                    self._lab.ask(
+                        "SELECT count(*) FROM long_task.task_run"
+                        " WHERE part = %s AND state_id = 'CS' AND exit_code = 0",
+                        part,
+                    )
+                )
 
 
 class _Mark(NamedTuple):
@@ -129,8 +134,7 @@ def main() -> int:
             start = look(lab, node, helpers)
             queue = Queue(lab)
             turns = list(_turns(lab, node, queue, helpers, count, length))
-            idle = "SELECT NOT EXISTS (SELECT FROM long_task.task WHERE state_id LIKE 'A%')"
-            wait_until(lambda: lab.ask(idle), pause=_TICK)
+            wait_until(lambda: lab.ask(_ACTIVE) == 0, pause=_TICK)
             end = look(lab, node, helpers)
             results = [
                 *_verdict(turns, Bounds(words.pace, words.cost, words.tables, words.memory)),
