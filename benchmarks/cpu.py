@@ -1,4 +1,4 @@
-"""CPU time of a node, its guardian, the server and the tasks, by the kernel's own account."""
+"""CPU time of a node, its guardians, the server and the tasks, by the kernel's own account."""
 
 import os
 from pathlib import Path
@@ -36,11 +36,8 @@ class _Times(NamedTuple):
 
 
 def look(lab: Lab, node: NodeProcess) -> Cpu:
-    """Until now. Of tasks, those that have been reaped.
-
-    The guardian may have helpers: whom its children reap are tasks, too.
-    """
-    keepers = [_times(pid) for pid in (node.guardian, *children(node.guardian))]
+    """Until now. Of tasks, those that have been reaped."""
+    keepers = [_times(pid) for pid in node.guardians]
     # First the children: who ends meanwhile is counted when the postmaster reaps it.
     backends = sum(_times(pid).own for pid in children(lab.postmaster))
     return Cpu(

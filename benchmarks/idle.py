@@ -45,5 +45,5 @@ def watch(lab: Lab, node: NodeProcess, seconds: float) -> Idleness:
 
 def _cpu(node: NodeProcess) -> float:
     """Seconds that both have been on a processor, to the nanosecond."""
-    times = (Path(f"/proc/{pid}/schedstat").read_text().split()[0] for pid in node)
+    times = (Path(f"/proc/{pid}/schedstat").read_text().split()[0] for pid in node.pids)
     return sum(int(time_on_cpu) / 1e9 for time_on_cpu in times)

@@ -25,10 +25,19 @@ T = TypeVar("T")
 
 
 class NodeProcess(NamedTuple):
-    """A node that serves, and its guardian."""
+    """A node that serves, and its guardians."""
 
     pid: int
-    guardian: int
+    guardians: tuple[int, ...]
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The node's and its guardians'."""
+        return self.pid, *self.guardians
+
+    def tasks(self) -> list[int]:
+        """The pids of the processes that its guardians have started and not reaped."""
+        return [pid for guardian in self.guardians for pid in children(guardian)]
 
 
 class Lab:
@@ -120,7 +129,7 @@ class Lab:
             wait_until(lambda: self.ask(held, worker) == process.pid or process.poll() is not None)
             if process.poll() is not None:
                 raise RuntimeError(f"the node ended: {log.read_text()[-2000:]}")
-            yield NodeProcess(process.pid, children(process.pid)[0])
+            yield NodeProcess(process.pid, tuple(children(process.pid)))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.idle import LOGGED, RENEWAL, watch
-from benchmarks.lab import Lab, NodeProcess, children, wait_until
+from benchmarks.lab import Lab, NodeProcess, wait_until
 from benchmarks.report import Result, at_least, at_most
 
 NAME = "size"
@@ -41,10 +41,10 @@ def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Res
         " SELECT 'AW', '{sleep,600}', '5 s' FROM generate_series(1, %s)",
         count,
     )
-    wait_until(lambda: len(children(node.guardian)) == count, pause=0.2)
+    wait_until(lambda: len(node.tasks()) == count, pause=0.2)
     time.sleep(1)
     full = _memory(node)
-    yield Result(NAME, "full: processes at once", len(children(node.guardian)), "", at_least(count))
+    yield Result(NAME, "full: processes at once", len(node.tasks()), "", at_least(count))
     yield Result(NAME, "full: RSS of node and guardian", full.rss / 1024, "MB")
     each = (full.rss - idle.rss) / count
     yield Result(NAME, "full: RSS more for each process", each, "kB", at_most(50))
@@ -59,7 +59,7 @@ def _many(lab: Lab, node: NodeProcess, count: int, idle: Memory) -> Iterator[Res
 
 def _memory(node: NodeProcess) -> Memory:
     rss = pss = 0
-    for pid in node:
+    for pid in node.pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             name, _, value = line.partition(":")
             rss += int(value.split()[0]) if name == "Rss" else 0

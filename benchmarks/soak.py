@@ -1,9 +1,9 @@
 """``python -m benchmarks.soak [--minutes 30] [--slots 16] [--json <file>]``: full rate for long.
 
 A feeder keeps the queue from running empty, the node runs ``/bin/true`` as fast as it can and sees
-to the policies of retention: what has ended goes. Each turn (a minute, or a tenth of a shorter soak) is a row of a table. In the
-end the queue is drained, and what a long life must not change is held against its bounds. The exit
-code is 1 when one of them is broken.
+to the policies of retention: what has ended goes. Each turn (a minute, or a tenth of a shorter
+soak) is a row of a table. In the end the queue is drained, and what a long life must not change is
+held against its bounds. The exit code is 1 when one of them is broken.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from benchmarks import cpu, peers, report
 from benchmarks.cpu import Cpu
-from benchmarks.lab import Lab, NodeProcess, children, opened, wait_until
+from benchmarks.lab import Lab, NodeProcess, opened, wait_until
 from benchmarks.rates import rate
 from benchmarks.report import Result, at_least, at_most, say
 from benchmarks.vitals import Vitals, look
@@ -130,15 +130,14 @@ def main() -> int:
         say(f"{count} turns of {length:g} s, {words.slots} slots")
         with lab.node(words.slots) as node:
             rate(lab, _WARM_UP)
-            helpers = children(node.guardian)
-            start = look(lab, node, helpers)
+            start = look(lab, node)
             queue = Queue(lab)
-            turns = list(_turns(lab, node, queue, helpers, count, length))
+            turns = list(_turns(lab, node, queue, count, length))
             wait_until(lambda: lab.ask(_ACTIVE) == 0, pause=_TICK)
-            end = look(lab, node, helpers)
+            end = look(lab, node)
             results = [
                 *_verdict(turns, Bounds(words.pace, words.cost, words.tables, words.memory)),
-                *_left(start, end, len(children(node.guardian)) - len(helpers), queue.lost()),
+                *_left(start, end, len(node.tasks()), queue.lost()),
             ]
     report.show(results)
     path = words.json or _RESULTS / f"soak-{report.file_name(machine)}"
@@ -149,9 +148,7 @@ def main() -> int:
     return 0 if all(met) else 1
 
 
-def _turns(
-    lab: Lab, node: NodeProcess, queue: Queue, helpers: list[int], count: int, length: float
-) -> Iterator[Turn]:
+def _turns(lab: Lab, node: NodeProcess, queue: Queue, count: int, length: float) -> Iterator[Turn]:
     names = (
         "turn",
         "tasks/s",
@@ -172,7 +169,7 @@ def _turns(
         turn = Turn(
             ended / (after.moment - before.moment),
             sum(after.spent.since(before.spent)) / ended * 1e6,
-            look(lab, node, helpers),
+            look(lab, node),
         )
         before = after
         numbers = (number, turn.rate, turn.cost, *turn.vitals)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.lab import Lab, NodeProcess, children
+from benchmarks.lab import Lab, NodeProcess
 
 _SIZES = (
     "SELECT (sum(%s(oid)) / 1e6)::float FROM pg_class"
@@ -19,27 +19,27 @@ class Vitals(NamedTuple):
     node: float
     """Resident."""
     guardian: float
-    """Resident, with its helpers."""
+    """Resident, all of them together."""
     backend: float
     """Memory of its own of the node's server process: plans and caches."""
     descriptors: int
     """Open ones of node and guardian."""
     zombies: int
-    """Children of the guardian that have ended and are not reaped yet."""
+    """Children of the guardians that have ended and are not reaped yet."""
 
 
-def look(lab: Lab, node: NodeProcess, helpers: list[int]) -> Vitals:
-    """Now. ``helpers`` are the children that the guardian has without any task."""
+def look(lab: Lab, node: NodeProcess) -> Vitals:
+    """Now."""
     name = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pg_tasks %'"
     backend = lab.ask(name)
     return Vitals(
         tables=lab.ask(_SIZES % "pg_table_size"),
         indexes=lab.ask(_SIZES % "pg_indexes_size"),
         node=_memory(node.pid, "VmRSS"),
-        guardian=sum(_memory(pid, "VmRSS") for pid in (node.guardian, *helpers)),
+        guardian=sum(_memory(pid, "VmRSS") for pid in node.guardians),
         backend=_memory(backend, "RssAnon"),
-        descriptors=sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in node),
-        zombies=sum(_is_zombie(pid) for pid in children(node.guardian)),
+        descriptors=sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in node.pids),
+        zombies=sum(_is_zombie(pid) for pid in node.tasks()),
     )
 
 
