@@ -80,9 +80,15 @@ BEGIN
       ruled          boolean,
       retry_in       double precision
     )
-    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.running_on = p_worker_id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    CROSS JOIN LATERAL (
+      SELECT w.*
+      FROM long_task.task AS w
+      WHERE w.id = r.task_id
+        AND w.attempt = r.attempt
+        -- No equality: the index of all that runs would look as good as the primary key, while little runs.
+        AND w.running_on IS NOT DISTINCT FROM p_worker_id
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
   ),
   verdict AS MATERIALIZED (
     SELECT
