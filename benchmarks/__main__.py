@@ -9,12 +9,23 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import graphs, latency, people, report, schedules, size, throughput
+from benchmarks import (
+    depth,
+    graphs,
+    latency,
+    people,
+    report,
+    schedules,
+    size,
+    snapshots,
+    throughput,
+)
 from benchmarks.lab import opened
 from benchmarks.report import Result, say
 
 _ALL = {
-    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people)
+    module.NAME: module.run
+    for module in (throughput, latency, schedules, graphs, depth, snapshots, size, people)
 }
 _JSON = Path(__file__).parent / "results" / "latest.json"
 

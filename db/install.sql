@@ -1059,13 +1059,14 @@ CREATE TYPE long_task.queue_gaps AS (
   looking integer,
   looked  bigint,
   stride  bigint,
-  entries bigint
+  entries bigint,
+  debt    bigint
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, and how many entries were read since the first.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:158a43d832f35bdbfb3a8d05ad5d8faf', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:da68ed9882c08d357107be74879c610a', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
@@ -2365,7 +2366,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- few of them, so that what has got into a gap is found the later, the more it costs to look. When all gaps have been
 -- looked through and few entries were read, the snapshot that made them is gone, and they are given up.
 --
--- p_entries  about how many entries to read
+-- p_entries  about how many entries to read. There may be more at one place, of tasks that were delayed to the same time: then the
+--            next calls read the less.
 --
 -- Returns the seconds after which to go on: 0, if something was found; null: all gaps have been looked through.
 CREATE OR REPLACE FUNCTION long_task.look_into_gaps(
@@ -2393,7 +2395,7 @@ DECLARE
   v_until   bigint;
   v_before  bigint;
   v_read    bigint;
-  v_left    bigint := p_entries;
+  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
@@ -2456,6 +2458,7 @@ BEGIN
     END;
   END LOOP;
   v_known.stride := v_stride;
+  v_known.debt := GREATEST(0, -v_left);
   PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
   RETURN v_again;
 END
@@ -2464,7 +2467,7 @@ $$;
 COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer) IS
   'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:e3660833cf89fbdfa91167ce2d553e12', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:9e24320e5f73bbe4816e79f87ca22627', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_gaps::pg_tasks
 

@@ -31,8 +31,9 @@ CREATE TYPE long_task.queue_gaps AS (
   looking integer,
   looked  bigint,
   stride  bigint,
-  entries bigint
+  entries bigint,
+  debt    bigint
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, and how many entries were read since the first.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';

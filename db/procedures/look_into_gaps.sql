@@ -9,7 +9,8 @@
 -- few of them, so that what has got into a gap is found the later, the more it costs to look. When all gaps have been
 -- looked through and few entries were read, the snapshot that made them is gone, and they are given up.
 --
--- p_entries  about how many entries to read
+-- p_entries  about how many entries to read. There may be more at one place, of tasks that were delayed to the same time: then the
+--            next calls read the less.
 --
 -- Returns the seconds after which to go on: 0, if something was found; null: all gaps have been looked through.
 CREATE OR REPLACE FUNCTION long_task.look_into_gaps(
@@ -37,7 +38,7 @@ DECLARE
   v_until   bigint;
   v_before  bigint;
   v_read    bigint;
-  v_left    bigint := p_entries;
+  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
@@ -100,6 +101,7 @@ BEGIN
     END;
   END LOOP;
   v_known.stride := v_stride;
+  v_known.debt := GREATEST(0, -v_left);
   PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
   RETURN v_again;
 END
