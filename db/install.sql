@@ -1060,13 +1060,15 @@ CREATE TYPE long_task.queue_gaps AS (
   looked  bigint,
   stride  bigint,
   entries bigint,
-  debt    bigint
+  debt    bigint,
+  next    bigint,
+  next_at timestamptz
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:da68ed9882c08d357107be74879c610a', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:b0cd9abbd87c1fed8b6d385f2962c6c2', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
@@ -1897,7 +1899,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 
 -- entries_read: how many entries of a queue's index this session has read, also in vain.
 --
--- Called by  claim_tasks, release_delayed_tasks, look_into_gaps, which compare two answers of one transaction
+-- Called by  look_into_gaps, which compares two answers of one transaction
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -1915,6 +1917,7 @@ BEGIN
     WHEN 'worker' THEN 'long_task.task_ready_pinned'::regclass
     WHEN 'delayed_group' THEN 'long_task.task_delayed'::regclass
     WHEN 'delayed_worker' THEN 'long_task.task_delayed_pinned'::regclass
+    WHEN 'schedule' THEN 'long_task.task_scheduled'::regclass
   END);
 END
 $$;
@@ -1922,7 +1925,7 @@ $$;
 COMMENT ON FUNCTION long_task.entries_read(text) IS
   'How many entries of the index of a queue this session has read so far.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/entries_read', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:20a7e2560fac954e7cac05eb52adf395', 'sqlFile path=procedures/entries_read.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/entries_read', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:2540705528b76e35dfdcf7d39b187a87', 'sqlFile path=procedures/entries_read.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_deleted_attempts::pg_tasks
 
@@ -2240,7 +2243,7 @@ BEGIN
   PERFORM set_config('long_task.gaps', 'noted', false);
   PERFORM set_config(
     format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
-    CASE WHEN cardinality((p_gaps).gaps) > 0 THEN p_gaps::text ELSE '' END,
+    p_gaps::text,
     false
   );
 END
@@ -2249,7 +2252,7 @@ $$;
 COMMENT ON FUNCTION long_task.keep_queue_gaps(text, integer, long_task.queue_gaps) IS
   'Remember the gaps of a queue for the rest of the session.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:fac78d4a217a8b9221fd0fff15d89ed9', 'sqlFile path=procedures/keep_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:a0e71b0563c7c3e4bee1962658e314b1', 'sqlFile path=procedures/keep_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/live_places::pg_tasks
 
@@ -2260,8 +2263,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Raises     nothing
 --
 -- p_queue  group, worker: what is ready for a group, or for a worker alone; delayed_group, delayed_worker: what
---          waits for a time
--- p_key    the group or the worker
+--          waits for a time; schedule: what is fired when its time has come
+-- p_key    the group or the worker; 0 for schedule
 CREATE OR REPLACE FUNCTION long_task.live_places(
   p_queue text,
   p_key   integer,
@@ -2344,6 +2347,22 @@ BEGIN
         LIMIT p_limit
       ) AS f
       LIMIT p_limit;
+    WHEN 'schedule' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.next_start)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+        ORDER BY t.next_start
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
   END CASE;
 END
 $$;
@@ -2351,14 +2370,14 @@ $$;
 COMMENT ON FUNCTION long_task.live_places(text, integer, long_task.queue_span[], integer) IS
   'The first places in parts of a queue at which there is something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/live_places', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:76b01b1a9b7f57f85c8da77a20bb041f', 'sqlFile path=procedures/live_places.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/live_places', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:5eff20b01eed1d9ddc792c27b4e78f98', 'sqlFile path=procedures/live_places.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/look_into_gaps::pg_tasks
 
 -- look_into_gaps: see whether gaps of a queue are empty still, a part of them with each call.
 --
--- Called by  claim_tasks and release_delayed_tasks before they read the queue; seconds_to_next_due, which looks at more,
---            because there is nothing else to do
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules before they read the queue; seconds_to_next_due, which looks at
+--            more, because there is nothing else to do
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -2399,7 +2418,7 @@ DECLARE
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
-  IF v_known.gaps IS NULL THEN
+  IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
   END IF;
   LOOP
@@ -2467,21 +2486,21 @@ $$;
 COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer) IS
   'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:9e24320e5f73bbe4816e79f87ca22627', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:b258cd6030729b64ee9988569bd82802', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_gaps::pg_tasks
 
 -- note_gaps: remember where a queue is empty that was read in vain.
 --
--- Called by  claim_tasks, release_delayed_tasks, when they have read many more entries than they found tasks: somebody
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules, when they have read many more entries than they found tasks: somebody
 --            holds a snapshot, and what was taken long ago is still passed by
 -- Locks      nothing
 -- Raises     nothing
 --
--- A gap is what lies between two tasks that are there, whoever holds them, or between the last of a lane and the next
--- number. What becomes ready after that number was read lies behind it. What can still come into a gap is a task whose
--- number was taken before and committed later, and one that a person moves to another priority, group or
--- worker: look_into_gaps finds those. A task that comes back to its place gets a number of the front (move_task), which is
+-- A gap is what lies between two tasks that are there, whoever holds them, or between the last of a lane and the number
+-- (or time) that was the next a moment ago. What becomes ready later lies behind that, and what was about to be committed then has
+-- been. What can still come into a gap is a task that is committed much later than it got its number, and one that
+-- a person moves to another priority, group or worker: look_into_gaps finds those. A task that comes back to its place gets a number of the front (move_task), which is
 -- below 0, and a gap of its own ends before the next of those numbers.
 --
 -- So of each lane is known what is not to be read; of a lane that nobody has heard of, nothing.
@@ -2505,19 +2524,28 @@ DECLARE
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
   v_front  CONSTANT bigint := -4611686018427387904;
-  v_timed  CONSTANT boolean := starts_with(p_queue, 'delayed');
-  v_known  long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_next   bigint;
+  v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
+  v_ripe   CONSTANT interval := interval '0.1 seconds';
+  v_now    CONSTANT timestamptz := long_task.clock();
+  v_before CONSTANT long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_known  long_task.queue_gaps := v_before;
 BEGIN
-  -- Before it is looked, so that whatever is not seen then comes behind it.
   IF v_timed THEN
-    v_next := long_task.time_to_place(long_task.clock());
+    v_known.next := long_task.time_to_place(v_now);
   ELSE
-    v_next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+    v_known.next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+  END IF;
+  IF v_before.next_at <= v_now AND v_now < v_before.next_at + v_ripe THEN
+    RETURN;
+  END IF;
+  v_known.next_at := v_now;
+  IF (v_before.next_at <= v_now) IS NOT TRUE THEN
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN;
   END IF;
   v_known.gaps := ARRAY(
     WITH known AS (
-      SELECT g.lane, g.low, g.high FROM unnest(v_known.gaps) AS g
+      SELECT g.lane, g.low, g.high FROM unnest(v_before.gaps) AS g
     ),
     live AS MATERIALIZED (
       SELECT l.lane, l.place
@@ -2532,6 +2560,8 @@ BEGIN
       UNION
       SELECT k.lane, k.low < 0 FROM known AS k
       UNION
+      SELECT 0, false -- the one that most tasks are in, or the only one
+      UNION
       SELECT CASE WHEN v_timed THEN 0 ELSE t.priority END, NOT v_timed AND t.ready_seq < 0
       FROM long_task.task AS t
       WHERE t.id = ANY (p_ids)
@@ -2545,9 +2575,9 @@ BEGIN
       SELECT
         m.lane,
         m.place + 1 AS low,
-        COALESCE(
+        LEAST(
           lead(m.place) OVER (PARTITION BY m.lane, m.front ORDER BY m.place),
-          CASE WHEN m.front THEN v_next + v_front ELSE v_next END
+          CASE WHEN m.front THEN v_before.next + v_front ELSE v_before.next END
         ) AS high
       FROM mark AS m
     ),
@@ -2578,42 +2608,37 @@ $$;
 COMMENT ON FUNCTION long_task.note_gaps(text, integer, bigint[]) IS
   'Remember where a queue is empty, so that it is not read there.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_gaps', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:1f7dd40268d228e1192f1dbfb12b2b23', 'sqlFile path=procedures/note_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_gaps', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:09e2d667449dd33442dc90d9d3374748', 'sqlFile path=procedures/note_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/place_to_time::pg_tasks
 
 -- place_to_time: the time of a place in a queue that is in the order of time.
 --
--- Called by  live_places, release_delayed_tasks
+-- Called by  live_places, release_delayed_tasks, fire_schedules
 -- Locks      nothing
 -- Raises     nothing
 --
--- What no timestamptz can say is before or after all of them.
+-- What no timestamptz can say is before or after all of them. A body that becomes a part of the calling statement.
 CREATE OR REPLACE FUNCTION long_task.place_to_time(p_place bigint)
 RETURNS timestamptz
-LANGUAGE plpgsql
-IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN CASE
-    WHEN p_place < -210866803200000000 THEN '-infinity'::timestamptz
-    WHEN p_place >= 9000000000000000000 THEN 'infinity'::timestamptz
-    ELSE '1970-01-01 00:00:00+00'::timestamptz + p_place * interval '1 microsecond'
-  END;
-END
-$$;
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN p_place < -210866803200000000 THEN '-infinity'::timestamptz
+  WHEN p_place >= 9000000000000000000 THEN 'infinity'::timestamptz
+  ELSE '1970-01-01 00:00:00+00'::timestamptz + p_place * interval '1 microsecond'
+END;
 
 COMMENT ON FUNCTION long_task.place_to_time(bigint) IS
   'The time so many microseconds after 1970.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/place_to_time', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:6134865a80828ab2a4f8f88b621388b0', 'sqlFile path=procedures/place_to_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/place_to_time', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:ab56a557f047d8a1581f1d3126a98ba9', 'sqlFile path=procedures/place_to_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/queue_gaps_of::pg_tasks
 
 -- queue_gaps_of: what this session knows of the gaps of a queue.
 --
--- Called by  whoever reads a queue: pick_tasks, release_delayed_tasks, seconds_to_next_due; note_gaps, look_into_gaps
+-- Called by  queue_spans, note_gaps, look_into_gaps
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.queue_gaps_of(
@@ -2633,13 +2658,13 @@ $$;
 COMMENT ON FUNCTION long_task.queue_gaps_of(text, integer) IS
   'What this session knows of the gaps of a queue; null: it knows of none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_gaps_of', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:08fb4d8b17b0d4937f1e249f5c260db7', 'sqlFile path=procedures/queue_gaps_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_gaps_of', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:9721b206cea63de4236fde599c5a6983', 'sqlFile path=procedures/queue_gaps_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/queue_spans::pg_tasks
 
 -- queue_spans: the parts of a queue that have to be read, in their order.
 --
--- Called by  pick_tasks, release_delayed_tasks, seconds_to_next_due, note_gaps
+-- Called by  pick_tasks, release_delayed_tasks, fire_schedules, seconds_to_next_due, note_gaps
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -2663,7 +2688,7 @@ BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
     v_gaps := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
   END IF;
-  IF v_gaps IS NULL THEN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
     RETURN ARRAY[v_whole];
   END IF;
   FOREACH v_gap IN ARRAY v_gaps LOOP
@@ -2682,13 +2707,13 @@ $$;
 COMMENT ON FUNCTION long_task.queue_spans(text, integer) IS
   'The parts of a queue between its gaps.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_spans', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:fd5d7c7418a0f908f4edbc50e226d672', 'sqlFile path=procedures/queue_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_spans', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:c72aa4fa01b5771988127465bf7e5534', 'sqlFile path=procedures/queue_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/time_to_place::pg_tasks
 
 -- time_to_place: a time as a place in a queue that is in the order of time.
 --
--- Called by  live_places, note_gaps
+-- Called by  live_places, note_gaps, seconds_to_next_due
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.time_to_place(p_time timestamptz)
@@ -2708,7 +2733,7 @@ $$;
 COMMENT ON FUNCTION long_task.time_to_place(timestamptz) IS
   'Microseconds since 1970.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:cc5876c35e705fdb654fbaf67cfc57ab', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:52390c2f1ef2ebf778acd5eabe74149c', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_lock::pg_tasks
 
@@ -4938,28 +4963,51 @@ DECLARE
   v_ids     bigint[];
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
+  v_in_vain CONSTANT integer := 500;
+  v_spans   long_task.queue_span[];
+  v_read    bigint;
+  v_fired   bigint := 0;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('schedule', 0, v_in_vain);
+  END IF;
+  v_spans := long_task.queue_spans('schedule', 0);
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
   LOOP
     v_due := (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.next_start
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ) AS f
       LIMIT 1
     );
     EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
-      SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.next_start <= v_now
-        AND t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.id
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.next_start <= v_now
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT p_limit
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS f
       LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
     );
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
@@ -5000,7 +5048,12 @@ BEGIN
       RETURN v_pause;
     END IF;
     v_now := long_task.clock();
+    v_fired := v_fired + cardinality(v_ids);
   END LOOP;
+  -- Those that were fired were read twice.
+  IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
+    PERFORM long_task.note_gaps('schedule', 0, v_ids);
+  END IF;
   RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
@@ -5008,7 +5061,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:b7264b914c4485246ebe3e13684c9de1', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 

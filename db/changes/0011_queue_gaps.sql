@@ -32,8 +32,10 @@ CREATE TYPE long_task.queue_gaps AS (
   looked  bigint,
   stride  bigint,
   entries bigint,
-  debt    bigint
+  debt    bigint,
+  next    bigint,
+  next_at timestamptz
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';

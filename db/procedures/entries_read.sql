@@ -1,6 +1,6 @@
 -- entries_read: how many entries of a queue's index this session has read, also in vain.
 --
--- Called by  claim_tasks, release_delayed_tasks, look_into_gaps, which compare two answers of one transaction
+-- Called by  look_into_gaps, which compares two answers of one transaction
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -18,6 +18,7 @@ BEGIN
     WHEN 'worker' THEN 'long_task.task_ready_pinned'::regclass
     WHEN 'delayed_group' THEN 'long_task.task_delayed'::regclass
     WHEN 'delayed_worker' THEN 'long_task.task_delayed_pinned'::regclass
+    WHEN 'schedule' THEN 'long_task.task_scheduled'::regclass
   END);
 END
 $$;

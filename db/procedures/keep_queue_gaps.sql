@@ -18,7 +18,7 @@ BEGIN
   PERFORM set_config('long_task.gaps', 'noted', false);
   PERFORM set_config(
     format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
-    CASE WHEN cardinality((p_gaps).gaps) > 0 THEN p_gaps::text ELSE '' END,
+    p_gaps::text,
     false
   );
 END

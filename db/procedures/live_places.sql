@@ -5,8 +5,8 @@
 -- Raises     nothing
 --
 -- p_queue  group, worker: what is ready for a group, or for a worker alone; delayed_group, delayed_worker: what
---          waits for a time
--- p_key    the group or the worker
+--          waits for a time; schedule: what is fired when its time has come
+-- p_key    the group or the worker; 0 for schedule
 CREATE OR REPLACE FUNCTION long_task.live_places(
   p_queue text,
   p_key   integer,
@@ -86,6 +86,22 @@ BEGIN
           AND t.start_after >= long_task.place_to_time(s.from_place)
           AND t.start_after < long_task.place_to_time(s.to_place)
         ORDER BY t.start_after
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'schedule' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.next_start)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+        ORDER BY t.next_start
         LIMIT p_limit
       ) AS f
       LIMIT p_limit;

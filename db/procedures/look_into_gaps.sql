@@ -1,7 +1,7 @@
 -- look_into_gaps: see whether gaps of a queue are empty still, a part of them with each call.
 --
--- Called by  claim_tasks and release_delayed_tasks before they read the queue; seconds_to_next_due, which looks at more,
---            because there is nothing else to do
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules before they read the queue; seconds_to_next_due, which looks at
+--            more, because there is nothing else to do
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -42,7 +42,7 @@ DECLARE
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
-  IF v_known.gaps IS NULL THEN
+  IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
   END IF;
   LOOP

@@ -1,14 +1,14 @@
 -- note_gaps: remember where a queue is empty that was read in vain.
 --
--- Called by  claim_tasks, release_delayed_tasks, when they have read many more entries than they found tasks: somebody
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules, when they have read many more entries than they found tasks: somebody
 --            holds a snapshot, and what was taken long ago is still passed by
 -- Locks      nothing
 -- Raises     nothing
 --
--- A gap is what lies between two tasks that are there, whoever holds them, or between the last of a lane and the next
--- number. What becomes ready after that number was read lies behind it. What can still come into a gap is a task whose
--- number was taken before and committed later, and one that a person moves to another priority, group or
--- worker: look_into_gaps finds those. A task that comes back to its place gets a number of the front (move_task), which is
+-- A gap is what lies between two tasks that are there, whoever holds them, or between the last of a lane and the number
+-- (or time) that was the next a moment ago. What becomes ready later lies behind that, and what was about to be committed then has
+-- been. What can still come into a gap is a task that is committed much later than it got its number, and one that
+-- a person moves to another priority, group or worker: look_into_gaps finds those. A task that comes back to its place gets a number of the front (move_task), which is
 -- below 0, and a gap of its own ends before the next of those numbers.
 --
 -- So of each lane is known what is not to be read; of a lane that nobody has heard of, nothing.
@@ -32,19 +32,28 @@ DECLARE
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
   v_front  CONSTANT bigint := -4611686018427387904;
-  v_timed  CONSTANT boolean := starts_with(p_queue, 'delayed');
-  v_known  long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_next   bigint;
+  v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
+  v_ripe   CONSTANT interval := interval '0.1 seconds';
+  v_now    CONSTANT timestamptz := long_task.clock();
+  v_before CONSTANT long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_known  long_task.queue_gaps := v_before;
 BEGIN
-  -- Before it is looked, so that whatever is not seen then comes behind it.
   IF v_timed THEN
-    v_next := long_task.time_to_place(long_task.clock());
+    v_known.next := long_task.time_to_place(v_now);
   ELSE
-    v_next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+    v_known.next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+  END IF;
+  IF v_before.next_at <= v_now AND v_now < v_before.next_at + v_ripe THEN
+    RETURN;
+  END IF;
+  v_known.next_at := v_now;
+  IF (v_before.next_at <= v_now) IS NOT TRUE THEN
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN;
   END IF;
   v_known.gaps := ARRAY(
     WITH known AS (
-      SELECT g.lane, g.low, g.high FROM unnest(v_known.gaps) AS g
+      SELECT g.lane, g.low, g.high FROM unnest(v_before.gaps) AS g
     ),
     live AS MATERIALIZED (
       SELECT l.lane, l.place
@@ -59,6 +68,8 @@ BEGIN
       UNION
       SELECT k.lane, k.low < 0 FROM known AS k
       UNION
+      SELECT 0, false -- the one that most tasks are in, or the only one
+      UNION
       SELECT CASE WHEN v_timed THEN 0 ELSE t.priority END, NOT v_timed AND t.ready_seq < 0
       FROM long_task.task AS t
       WHERE t.id = ANY (p_ids)
@@ -72,9 +83,9 @@ BEGIN
       SELECT
         m.lane,
         m.place + 1 AS low,
-        COALESCE(
+        LEAST(
           lead(m.place) OVER (PARTITION BY m.lane, m.front ORDER BY m.place),
-          CASE WHEN m.front THEN v_next + v_front ELSE v_next END
+          CASE WHEN m.front THEN v_before.next + v_front ELSE v_before.next END
         ) AS high
       FROM mark AS m
     ),

@@ -1,6 +1,6 @@
 -- queue_spans: the parts of a queue that have to be read, in their order.
 --
--- Called by  pick_tasks, release_delayed_tasks, seconds_to_next_due, note_gaps
+-- Called by  pick_tasks, release_delayed_tasks, fire_schedules, seconds_to_next_due, note_gaps
 -- Locks      nothing
 -- Raises     nothing
 --
@@ -24,7 +24,7 @@ BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
     v_gaps := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
   END IF;
-  IF v_gaps IS NULL THEN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
     RETURN ARRAY[v_whole];
   END IF;
   FOREACH v_gap IN ARRAY v_gaps LOOP

@@ -1,6 +1,6 @@
 -- time_to_place: a time as a place in a queue that is in the order of time.
 --
--- Called by  live_places, note_gaps
+-- Called by  live_places, note_gaps, seconds_to_next_due
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.time_to_place(p_time timestamptz)

@@ -31,10 +31,11 @@ CREATE TYPE long_task.queue_gaps AS (
 	looking integer,
 	looked bigint,
 	stride bigint,
-	entries bigint
+	entries bigint,
+	debt bigint
 );
 
-COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, and how many entries were read since the first.';
+COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';
 
 CREATE TYPE long_task.queue_span AS (
 	from_lane integer,
@@ -1557,6 +1558,7 @@ BEGIN
     WHEN 'worker' THEN 'long_task.task_ready_pinned'::regclass
     WHEN 'delayed_group' THEN 'long_task.task_delayed'::regclass
     WHEN 'delayed_worker' THEN 'long_task.task_delayed_pinned'::regclass
+    WHEN 'schedule' THEN 'long_task.task_scheduled'::regclass
   END);
 END
 $$;
@@ -1970,28 +1972,51 @@ DECLARE
   v_ids     bigint[];
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
+  v_in_vain CONSTANT integer := 500;
+  v_spans   long_task.queue_span[];
+  v_read    bigint;
+  v_fired   bigint := 0;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('schedule', 0, v_in_vain);
+  END IF;
+  v_spans := long_task.queue_spans('schedule', 0);
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
   LOOP
     v_due := (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.next_start
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ) AS f
       LIMIT 1
     );
     EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
-      SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.next_start <= v_now
-        AND t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.id
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.next_start <= v_now
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT p_limit
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS f
       LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
     );
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
@@ -2032,7 +2057,12 @@ BEGIN
       RETURN v_pause;
     END IF;
     v_now := long_task.clock();
+    v_fired := v_fired + cardinality(v_ids);
   END LOOP;
+  -- Those that were fired were read twice.
+  IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
+    PERFORM long_task.note_gaps('schedule', 0, v_ids);
+  END IF;
   RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
 END
 $$;
@@ -2734,6 +2764,22 @@ BEGIN
         LIMIT p_limit
       ) AS f
       LIMIT p_limit;
+    WHEN 'schedule' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.next_start)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+        ORDER BY t.next_start
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
   END CASE;
 END
 $$;
@@ -2947,7 +2993,7 @@ DECLARE
   v_until   bigint;
   v_before  bigint;
   v_read    bigint;
-  v_left    bigint := p_entries;
+  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
@@ -3010,6 +3056,7 @@ BEGIN
     END;
   END LOOP;
   v_known.stride := v_stride;
+  v_known.debt := GREATEST(0, -v_left);
   PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
   RETURN v_again;
 END
@@ -3323,7 +3370,7 @@ DECLARE
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
   v_front  CONSTANT bigint := -4611686018427387904;
-  v_timed  CONSTANT boolean := starts_with(p_queue, 'delayed');
+  v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
   v_known  long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
   v_next   bigint;
 BEGIN
@@ -3349,6 +3396,8 @@ BEGIN
       SELECT l.lane, l.place < 0 AS front FROM live AS l
       UNION
       SELECT k.lane, k.low < 0 FROM known AS k
+      UNION
+      SELECT 0, false -- the one that most tasks are in, or the only one
       UNION
       SELECT CASE WHEN v_timed THEN 0 ELSE t.priority END, NOT v_timed AND t.ready_seq < 0
       FROM long_task.task AS t
@@ -4006,17 +4055,8 @@ CREATE FUNCTION long_task.pinned_worker(p_task long_task.task) RETURNS integer
 COMMENT ON FUNCTION long_task.pinned_worker(p_task long_task.task) IS 'The worker that a person has given a task to; null: any of its group.';
 
 CREATE FUNCTION long_task.place_to_time(p_place bigint) RETURNS timestamp with time zone
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  RETURN CASE
-    WHEN p_place < -210866803200000000 THEN '-infinity'::timestamptz
-    WHEN p_place >= 9000000000000000000 THEN 'infinity'::timestamptz
-    ELSE '1970-01-01 00:00:00+00'::timestamptz + p_place * interval '1 microsecond'
-  END;
-END
-$$;
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (p_place < '-210866803200000000'::bigint) THEN '-infinity'::timestamp with time zone WHEN (p_place >= '9000000000000000000'::bigint) THEN 'infinity'::timestamp with time zone ELSE ('1970-01-01 05:30:00+05:30'::timestamp with time zone + ((p_place)::double precision * '00:00:00.000001'::interval)) END;
 
 COMMENT ON FUNCTION long_task.place_to_time(p_place bigint) IS 'The time so many microseconds after 1970.';
 

@@ -10,7 +10,10 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["throughput", "latency", "people", "schedules", "graphs"])
+@pytest.mark.parametrize(
+    "name",
+    ["throughput", "latency", "people", "schedules", "graphs", "depth", "snapshots"],
+)
 def test_a_benchmark_prints_its_numbers_and_writes_them_down(name: str, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     done = _run(name, "--small", "--json", str(path))

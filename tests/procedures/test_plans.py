@@ -237,9 +237,8 @@ def _come_and_go(people: Sql, node: Node, *, delayed: bool) -> None:
     with people.without_triggers():
         people.run(
             "INSERT INTO long_task.task (command, state_id, start_after)"
-            " SELECT '{true}', %s, %s FROM generate_series(1, 2 * %s)",
+            " SELECT '{true}', %s, clock_timestamp() FROM generate_series(1, 2 * %s)",
             "AD" if delayed else "AW",
-            "2020-01-01" if delayed else None,
             CROWD,
         )
     started = node.sync(free=1000).start
