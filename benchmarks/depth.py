@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks import peers, turns
 from benchmarks.lab import Lab
-from benchmarks.report import Result, at_most, say
+from benchmarks.report import Result, say
 
 NAME = "depth"
 _CHUNK = 500_000
@@ -59,10 +59,7 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
             gather(other, crowd, count)
             name = f"{count} {crowd.name}"
             yield from turns.compare(lab, other, name, settings)
-            yield from turns.calls(other, name, settings, at_most(5))
         lab.empty()
-    yield from turns.calls(lab, "nothing else", settings, None)
-    lab.empty()
 
 
 def gather(lab: Lab, crowd: Crowd, count: int) -> None:

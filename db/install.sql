@@ -1068,7 +1068,10 @@ CREATE TYPE long_task.queue_gaps AS (
 COMMENT ON TYPE long_task.queue_gaps IS
   'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:b0cd9abbd87c1fed8b6d385f2962c6c2', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+COMMENT ON COLUMN long_task.task.ready_seq IS
+  'Place in the queue among tasks of the same priority; below 0: it has waited for its key, and comes before the others. System.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:8ca146e9d366359a93865524b8b08b3f', 'sqlFile path=changes/0011_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 

@@ -39,3 +39,6 @@ CREATE TYPE long_task.queue_gaps AS (
 
 COMMENT ON TYPE long_task.queue_gaps IS
   'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS
+  'Place in the queue among tasks of the same priority; below 0: it has waited for its key, and comes before the others. System.';

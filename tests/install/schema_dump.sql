@@ -32,10 +32,12 @@ CREATE TYPE long_task.queue_gaps AS (
 	looked bigint,
 	stride bigint,
 	entries bigint,
-	debt bigint
+	debt bigint,
+	next bigint,
+	next_at timestamp with time zone
 );
 
-COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before.';
+COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
 
 CREATE TYPE long_task.queue_span AS (
 	from_lane integer,
@@ -2423,7 +2425,7 @@ BEGIN
   PERFORM set_config('long_task.gaps', 'noted', false);
   PERFORM set_config(
     format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
-    CASE WHEN cardinality((p_gaps).gaps) > 0 THEN p_gaps::text ELSE '' END,
+    p_gaps::text,
     false
   );
 END
@@ -2997,7 +2999,7 @@ DECLARE
   v_again   double precision;
   v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
-  IF v_known.gaps IS NULL THEN
+  IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
   END IF;
   LOOP
@@ -3371,18 +3373,27 @@ DECLARE
   v_most   CONSTANT integer := 256;
   v_front  CONSTANT bigint := -4611686018427387904;
   v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
-  v_known  long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_next   bigint;
+  v_ripe   CONSTANT interval := interval '0.1 seconds';
+  v_now    CONSTANT timestamptz := long_task.clock();
+  v_before CONSTANT long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_known  long_task.queue_gaps := v_before;
 BEGIN
-  -- Before it is looked, so that whatever is not seen then comes behind it.
   IF v_timed THEN
-    v_next := long_task.time_to_place(long_task.clock());
+    v_known.next := long_task.time_to_place(v_now);
   ELSE
-    v_next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+    v_known.next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+  END IF;
+  IF v_before.next_at <= v_now AND v_now < v_before.next_at + v_ripe THEN
+    RETURN;
+  END IF;
+  v_known.next_at := v_now;
+  IF (v_before.next_at <= v_now) IS NOT TRUE THEN
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN;
   END IF;
   v_known.gaps := ARRAY(
     WITH known AS (
-      SELECT g.lane, g.low, g.high FROM unnest(v_known.gaps) AS g
+      SELECT g.lane, g.low, g.high FROM unnest(v_before.gaps) AS g
     ),
     live AS MATERIALIZED (
       SELECT l.lane, l.place
@@ -3412,9 +3423,9 @@ BEGIN
       SELECT
         m.lane,
         m.place + 1 AS low,
-        COALESCE(
+        LEAST(
           lead(m.place) OVER (PARTITION BY m.lane, m.front ORDER BY m.place),
-          CASE WHEN m.front THEN v_next + v_front ELSE v_next END
+          CASE WHEN m.front THEN v_before.next + v_front ELSE v_before.next END
         ) AS high
       FROM mark AS m
     ),
@@ -3620,7 +3631,7 @@ COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a per
 
 COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
 
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority; below 0: it has waited for its key, and comes before the others. System.';
 
 COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
 
@@ -4119,7 +4130,7 @@ BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
     v_gaps := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
   END IF;
-  IF v_gaps IS NULL THEN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
     RETURN ARRAY[v_whole];
   END IF;
   FOREACH v_gap IN ARRAY v_gaps LOOP
