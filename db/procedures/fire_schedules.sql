@@ -43,9 +43,10 @@ DECLARE
   v_spans   long_task.queue_span[];
   v_read    bigint;
   v_fired   bigint := 0;
+  v_again   double precision;
 BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    PERFORM long_task.look_into_gaps('schedule', 0, v_in_vain);
+    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
   END IF;
   v_spans := long_task.queue_spans('schedule', 0);
   v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
@@ -130,7 +131,7 @@ BEGIN
   IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
     PERFORM long_task.note_gaps('schedule', 0, v_ids);
   END IF;
-  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
+  RETURN LEAST(v_again, CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END);
 END
 $$;
 

@@ -28,13 +28,15 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
-  v_queue   text;
 BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    FOREACH v_queue IN ARRAY ARRAY['group', 'worker', 'delayed_group', 'delayed_worker'] LOOP
-      v_again := LEAST(v_again, long_task.look_into_gaps(v_queue,
-        CASE WHEN v_queue LIKE '%group' THEN p_group_id ELSE p_worker_id END, v_entries));
-    END LOOP;
+    v_again := LEAST(
+      long_task.look_into_gaps('group', p_group_id, v_entries),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('schedule', 0, v_entries)
+    );
     IF v_again = 0 THEN
       RETURN 0;
     END IF;

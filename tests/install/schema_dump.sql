@@ -1978,9 +1978,10 @@ DECLARE
   v_spans   long_task.queue_span[];
   v_read    bigint;
   v_fired   bigint := 0;
+  v_again   double precision;
 BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    PERFORM long_task.look_into_gaps('schedule', 0, v_in_vain);
+    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
   END IF;
   v_spans := long_task.queue_spans('schedule', 0);
   v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
@@ -2065,7 +2066,7 @@ BEGIN
   IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
     PERFORM long_task.note_gaps('schedule', 0, v_ids);
   END IF;
-  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
+  RETURN LEAST(v_again, CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END);
 END
 $$;
 
@@ -4849,13 +4850,15 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
-  v_queue   text;
 BEGIN
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    FOREACH v_queue IN ARRAY ARRAY['group', 'worker', 'delayed_group', 'delayed_worker'] LOOP
-      v_again := LEAST(v_again, long_task.look_into_gaps(v_queue,
-        CASE WHEN v_queue LIKE '%group' THEN p_group_id ELSE p_worker_id END, v_entries));
-    END LOOP;
+    v_again := LEAST(
+      long_task.look_into_gaps('group', p_group_id, v_entries),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('schedule', 0, v_entries)
+    );
     IF v_again = 0 THEN
       RETURN 0;
     END IF;

@@ -255,6 +255,26 @@ def test_a_delayed_one_that_is_committed_after_its_time_is_released(
     assert calls_until(node, late, SLOTS) <= 3
 
 
+def test_a_start_that_is_committed_after_its_time_is_made(
+    looking: Sql, database: Database, node: Node, person: Sql
+) -> None:
+    late = person.insert(state_id="DR")
+    person.force(late, state_id="CS", next_start="2020-01-01")
+    with node.sql.without_triggers():
+        node.sql.run(
+            "INSERT INTO long_task.task (state_id, command, next_start)"
+            " SELECT 'CS', '{true}', now() - interval '1 min' + n * interval '1 ms'"
+            f" FROM generate_series(1, {MANY}) AS n"
+        )
+    run_all(node)
+    later(node)
+    node.sync()
+    known = "SELECT cardinality((long_task.queue_gaps_of('schedule', 0)).gaps)"
+    assert node.sql.value(known)
+    person.connection.commit()
+    assert calls_until(node, late, SLOTS) <= 3
+
+
 def insert_delayed(node: Node, delay: str) -> None:
     column, _, value = delay.partition("=")
     with node.sql.without_triggers():
