@@ -2408,18 +2408,18 @@ DECLARE
   v_probe    CONSTANT integer := 100; -- to ask costs as much as to read so many
   v_shortest CONSTANT bigint := 64;
   v_longest  CONSTANT bigint := 2305843009213693952;
-  v_known   long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_gap     long_task.queue_gap;
-  v_place   integer; -- of that gap among all
-  v_stride  bigint := COALESCE(v_known.stride, v_shortest);
-  v_first   boolean;
-  v_from    bigint;
-  v_until   bigint;
-  v_before  bigint;
-  v_read    bigint;
-  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
-  v_again   double precision;
-  v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
+  v_known    long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_gap      long_task.queue_gap;
+  v_place    integer; -- of that gap among all
+  v_stride   bigint := COALESCE(v_known.stride, v_shortest);
+  v_first    boolean;
+  v_from     bigint;
+  v_until    bigint;
+  v_before   bigint;
+  v_read     bigint;
+  v_left     bigint := p_entries - COALESCE(v_known.debt, 0);
+  v_again    double precision;
+  v_whole    boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
   IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
@@ -3948,6 +3948,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Locks      as pick_tasks
 -- Raises     nothing
 --
+-- What was read in vain is remembered as a gap, and stepped over by the next calls of the session (note_gaps).
+--
 -- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
 -- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
@@ -3964,8 +3966,8 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_now       timestamptz := long_task.clock();
   v_in_vain   CONSTANT integer := 500;
+  v_now       timestamptz := long_task.clock();
   v_of_group  bigint;
   v_of_worker bigint;
   v_ids       bigint[];
@@ -4020,7 +4022,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:f2a6b7ba8371348fffc2f3daaa002235', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:f392b5781e0ffa7b24c85032f20c175c', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -6411,6 +6413,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
+-- Between the gaps of a queue each part is read in its turn, until there is enough.
+--
 -- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
@@ -6423,24 +6427,24 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
   v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
   v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
@@ -6562,7 +6566,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:0e772be1db9d0e621d88f6f2c4be8734', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:3cf2a4473b82207a3931366cb6b33b53', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -6951,9 +6955,9 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_in_vain  CONSTANT integer := 500;
-  v_now      timestamptz := long_task.clock();
-  v_ids      bigint[];
+  v_in_vain      CONSTANT integer := 500;
+  v_now          timestamptz := long_task.clock();
+  v_ids          bigint[];
   v_group_spans  long_task.queue_span[];
   v_worker_spans long_task.queue_span[];
   v_of_group     bigint;

@@ -4,6 +4,8 @@
 -- Locks      as pick_tasks
 -- Raises     nothing
 --
+-- What was read in vain is remembered as a gap, and stepped over by the next calls of the session (note_gaps).
+--
 -- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
 -- table was small is used for as long as the node is connected.
 CREATE OR REPLACE FUNCTION long_task.claim_tasks(
@@ -20,8 +22,8 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_now       timestamptz := long_task.clock();
   v_in_vain   CONSTANT integer := 500;
+  v_now       timestamptz := long_task.clock();
   v_of_group  bigint;
   v_of_worker bigint;
   v_ids       bigint[];

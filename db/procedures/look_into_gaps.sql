@@ -29,18 +29,18 @@ DECLARE
   v_probe    CONSTANT integer := 100; -- to ask costs as much as to read so many
   v_shortest CONSTANT bigint := 64;
   v_longest  CONSTANT bigint := 2305843009213693952;
-  v_known   long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_gap     long_task.queue_gap;
-  v_place   integer; -- of that gap among all
-  v_stride  bigint := COALESCE(v_known.stride, v_shortest);
-  v_first   boolean;
-  v_from    bigint;
-  v_until   bigint;
-  v_before  bigint;
-  v_read    bigint;
-  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
-  v_again   double precision;
-  v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
+  v_known    long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_gap      long_task.queue_gap;
+  v_place    integer; -- of that gap among all
+  v_stride   bigint := COALESCE(v_known.stride, v_shortest);
+  v_first    boolean;
+  v_from     bigint;
+  v_until    bigint;
+  v_before   bigint;
+  v_read     bigint;
+  v_left     bigint := p_entries - COALESCE(v_known.debt, 0);
+  v_again    double precision;
+  v_whole    boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
   IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;

@@ -13,6 +13,8 @@
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
+-- Between the gaps of a queue each part is read in its turn, until there is enough.
+--
 -- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
@@ -25,24 +27,24 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
   v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
   v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);

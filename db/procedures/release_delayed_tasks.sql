@@ -22,9 +22,9 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_in_vain  CONSTANT integer := 500;
-  v_now      timestamptz := long_task.clock();
-  v_ids      bigint[];
+  v_in_vain      CONSTANT integer := 500;
+  v_now          timestamptz := long_task.clock();
+  v_ids          bigint[];
   v_group_spans  long_task.queue_span[];
   v_worker_spans long_task.queue_span[];
   v_of_group     bigint;

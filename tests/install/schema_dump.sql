@@ -1112,8 +1112,8 @@ CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_now       timestamptz := long_task.clock();
   v_in_vain   CONSTANT integer := 500;
+  v_now       timestamptz := long_task.clock();
   v_of_group  bigint;
   v_of_worker bigint;
   v_ids       bigint[];
@@ -2987,18 +2987,18 @@ DECLARE
   v_probe    CONSTANT integer := 100; -- to ask costs as much as to read so many
   v_shortest CONSTANT bigint := 64;
   v_longest  CONSTANT bigint := 2305843009213693952;
-  v_known   long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
-  v_gap     long_task.queue_gap;
-  v_place   integer; -- of that gap among all
-  v_stride  bigint := COALESCE(v_known.stride, v_shortest);
-  v_first   boolean;
-  v_from    bigint;
-  v_until   bigint;
-  v_before  bigint;
-  v_read    bigint;
-  v_left    bigint := p_entries - COALESCE(v_known.debt, 0);
-  v_again   double precision;
-  v_whole   boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
+  v_known    long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_gap      long_task.queue_gap;
+  v_place    integer; -- of that gap among all
+  v_stride   bigint := COALESCE(v_known.stride, v_shortest);
+  v_first    boolean;
+  v_from     bigint;
+  v_until    bigint;
+  v_before   bigint;
+  v_read     bigint;
+  v_left     bigint := p_entries - COALESCE(v_known.debt, 0);
+  v_again    double precision;
+  v_whole    boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
 BEGIN
   IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
@@ -3922,24 +3922,24 @@ CREATE FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
   v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
   v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
@@ -4383,9 +4383,9 @@ CREATE FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id 
     SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_in_vain  CONSTANT integer := 500;
-  v_now      timestamptz := long_task.clock();
-  v_ids      bigint[];
+  v_in_vain      CONSTANT integer := 500;
+  v_now          timestamptz := long_task.clock();
+  v_ids          bigint[];
   v_group_spans  long_task.queue_span[];
   v_worker_spans long_task.queue_span[];
   v_of_group     bigint;
