@@ -4,6 +4,8 @@
 -- Locks      nothing
 -- Raises     nothing
 --
+-- The settings of its callers keep the plans on the indexes.
+--
 -- p_queue  group, worker: what is ready for a group, or for a worker alone; delayed_group, delayed_worker: what
 --          waits for a time; schedule: what is fired when its time has come
 -- p_key    the group or the worker; 0 for schedule
@@ -17,9 +19,6 @@ RETURNS TABLE (lane integer, place bigint)
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
 AS $$
 BEGIN
   CASE p_queue

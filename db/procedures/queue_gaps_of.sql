@@ -1,6 +1,6 @@
 -- queue_gaps_of: what this session knows of the gaps of a queue.
 --
--- Called by  queue_spans, note_gaps, look_into_gaps
+-- Called by  known_spans, note_gaps, look_into_gaps
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.queue_gaps_of(

@@ -2462,6 +2462,35 @@ $$;
 
 COMMENT ON FUNCTION long_task.key_room(p_key text) IS 'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
+CREATE FUNCTION long_task.known_spans(p_queue text, p_key integer) RETURNS long_task.queue_span[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_whole CONSTANT long_task.queue_span := ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807);
+  v_span  long_task.queue_span := v_whole;
+  v_spans long_task.queue_span[] := ARRAY[]::long_task.queue_span[];
+  v_gaps  long_task.queue_gap[] := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
+  v_gap   long_task.queue_gap;
+BEGIN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
+    RETURN ARRAY[v_whole];
+  END IF;
+  FOREACH v_gap IN ARRAY v_gaps LOOP
+    v_span.to_lane := v_gap.lane;
+    v_span.to_place := v_gap.low;
+    v_spans := v_spans || v_span;
+    v_span.from_lane := v_gap.lane;
+    v_span.from_place := v_gap.high;
+  END LOOP;
+  v_span.to_lane := v_whole.to_lane;
+  v_span.to_place := v_whole.to_place;
+  RETURN v_spans || v_span;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.known_spans(p_queue text, p_key integer) IS 'The parts of a queue between its gaps.';
+
 CREATE FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2695,9 +2724,6 @@ COMMENT ON FUNCTION long_task.link_tasks() IS 'Trigger: have the tasks wait that
 CREATE FUNCTION long_task.live_places(p_queue text, p_key integer, p_spans long_task.queue_span[], p_limit integer) RETURNS TABLE(lane integer, place bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
     AS $$
 BEGIN
   CASE p_queue
@@ -2980,6 +3006,9 @@ COMMENT ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_le
 CREATE FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
   v_pause    CONSTANT double precision := 0.02;
@@ -4118,36 +4147,10 @@ $$;
 COMMENT ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) IS 'What this session knows of the gaps of a queue; null: it knows of none.';
 
 CREATE FUNCTION long_task.queue_spans(p_queue text, p_key integer) RETURNS long_task.queue_span[]
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  v_whole CONSTANT long_task.queue_span := ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807);
-  v_span  long_task.queue_span := v_whole;
-  v_spans long_task.queue_span[] := ARRAY[]::long_task.queue_span[];
-  v_gaps  long_task.queue_gap[];
-  v_gap   long_task.queue_gap;
-BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    v_gaps := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
-  END IF;
-  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
-    RETURN ARRAY[v_whole];
-  END IF;
-  FOREACH v_gap IN ARRAY v_gaps LOOP
-    v_span.to_lane := v_gap.lane;
-    v_span.to_place := v_gap.low;
-    v_spans := v_spans || v_span;
-    v_span.from_lane := v_gap.lane;
-    v_span.from_place := v_gap.high;
-  END LOOP;
-  v_span.to_lane := v_whole.to_lane;
-  v_span.to_place := v_whole.to_place;
-  RETURN v_spans || v_span;
-END
-$$;
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (current_setting('long_task.gaps'::text, true) IS NOT NULL) THEN long_task.known_spans(p_queue, p_key) ELSE ARRAY[ROW('-2147483648'::integer, '-9223372036854775808'::bigint, 2147483647, '9223372036854775807'::bigint)::long_task.queue_span] END;
 
-COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between its gaps.';
+COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between the gaps that this session knows of.';
 
 CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -4842,6 +4845,9 @@ COMMENT ON FUNCTION long_task.schema_version() IS 'Version of this schema, and t
 CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
@@ -7258,6 +7264,8 @@ REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.keep_queue_gaps(p_queue text, p_key integer, p_gaps long_task.queue_gaps) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.key_room(p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.known_spans(p_queue text, p_key integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
 
