@@ -34,7 +34,12 @@ _CROWDS = (
         " started_by) SELECT id, 1, 0, 1, started, finished, 'CS', 0, '', 'person'"
         " FROM long_task.task WHERE id > %s",
     ),
-    Crowd("delayed", 1, "state_id, start_after", "'AD', now() + interval '1 day' + n * '1 s'"),
+    Crowd(
+        "delayed",
+        1,
+        "state_id, start_after",
+        "'AD', now() + interval '1 day' + n * interval '1 second'",
+    ),
     Crowd(
         "blocked",
         1,
