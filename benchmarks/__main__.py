@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    depth,
     doctor,
     graphs,
     latency,
@@ -20,6 +21,7 @@ from benchmarks import (
     retention,
     schedules,
     size,
+    snapshots,
     storage,
     throughput,
     two_nodes,
@@ -35,6 +37,8 @@ _ALL = {
         latency,
         schedules,
         graphs,
+        depth,
+        snapshots,
         size,
         people,
         retention,

@@ -1162,6 +1162,55 @@ DROP FUNCTION IF EXISTS long_task.finish_deleted_attempts(integer, text, json);
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0011_retention', 'pg_tasks', 'changelog.xml', NOW(), 17, '9:b55a417722b47134fa185c7cf93a5c56', 'sqlFile path=changes/0011_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::changes/0012_queue_gaps::pg_tasks
+
+-- Gaps: what a session knows to be empty in an index that it reads from the front.
+--
+-- While a snapshot is held, by a report, a backup, a session that was left in a transaction, no entry of an index goes
+-- away, and whoever looks for the first ready task passes by all that were taken since. So each session remembers
+-- where it has found nothing, and steps over that (note_gaps, look_into_gaps). It is no table, which would collect dead
+-- rows itself, and no fact for others: a session that has forgotten it finds it again.
+--
+-- A lane is a priority, or 0 where entries are in the order of time. A place is ready_seq, or microseconds since 1970.
+
+CREATE TYPE long_task.queue_gap AS (
+  lane integer,
+  low  bigint,
+  high bigint
+);
+
+COMMENT ON TYPE long_task.queue_gap IS
+  'Places of a lane, from low to before high, at which there is nothing.';
+
+CREATE TYPE long_task.queue_span AS (
+  from_lane  integer,
+  from_place bigint,
+  to_lane    integer,
+  to_place   bigint
+);
+
+COMMENT ON TYPE long_task.queue_span IS
+  'A part of a queue that has to be read: what lies between two gaps.';
+
+CREATE TYPE long_task.queue_gaps AS (
+  gaps    long_task.queue_gap[],
+  looking integer,
+  looked  bigint,
+  stride  bigint,
+  entries bigint,
+  debt    bigint,
+  next    bigint,
+  next_at timestamptz
+);
+
+COMMENT ON TYPE long_task.queue_gaps IS
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+
+COMMENT ON COLUMN long_task.task.ready_seq IS
+  'Place in the queue among tasks of the same priority; below 0: it has waited for its key or was given back, and comes before the others. System.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0012_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:bc5cc11dc77c913524823efc36aafa0d', 'sqlFile path=changes/0012_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::changes/0013_table_settings::pg_tasks
 
 -- How often the table of tasks is vacuumed.
@@ -1174,7 +1223,7 @@ ALTER TABLE long_task.task SET (
   autovacuum_vacuum_threshold = 1000
 );
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0013_table_settings', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:1f7dfd8834e778179301c28851e25530', 'sqlFile path=changes/0013_table_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0013_table_settings', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:1f7dfd8834e778179301c28851e25530', 'sqlFile path=changes/0013_table_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0014_finding::pg_tasks
 
@@ -1195,7 +1244,7 @@ COMMENT ON COLUMN long_task.finding.subject IS 'What it is about.';
 COMMENT ON COLUMN long_task.finding.found IS 'What was found.';
 COMMENT ON COLUMN long_task.finding.advice IS 'What to do.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0014_finding', 'pg_tasks', 'changelog.xml', NOW(), 19, '9:7b677394e22c1574ca4e11128ae937a7', 'sqlFile path=changes/0014_finding.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0014_finding', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:7b677394e22c1574ca4e11128ae937a7', 'sqlFile path=changes/0014_finding.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_order::pg_tasks
 
@@ -1235,7 +1284,7 @@ RETURN json_build_object(
 COMMENT ON FUNCTION long_task.plain_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, as it stands there; durations in seconds, scheduled_for in UTC.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 20, '9:fabc5f7b505ea55099b1731b206a7915', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_order', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:fabc5f7b505ea55099b1731b206a7915', 'sqlFile path=procedures/plain_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/order_with_results::pg_tasks
 
@@ -1319,7 +1368,7 @@ $$;
 COMMENT ON FUNCTION long_task.order_with_results(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of what it needs; or the error.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 21, '9:0647991f39b6533a4ff71392b453f13f', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/order_with_results', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:0647991f39b6533a4ff71392b453f13f', 'sqlFile path=procedures/order_with_results.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_order::pg_tasks
 
@@ -1343,7 +1392,7 @@ END;
 COMMENT ON FUNCTION long_task.start_order(long_task.task) IS
   'What a node has to know to start the attempt that the row is in, with the results of the tasks that it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 22, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_order', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:0da9796c4610f64b91fbfa4688c53a8b', 'sqlFile path=procedures/start_order.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/add_run::pg_tasks
 
@@ -1421,7 +1470,7 @@ $$;
 COMMENT ON FUNCTION long_task.add_run(text, jsonb, integer, bigint, timestamptz) IS
   'Write down a run of a workflow, and begin it unless it has to wait for another. Returns its id.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 23, '9:9dca10fd623256f855d1b83c0000d790', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/add_run', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:9dca10fd623256f855d1b83c0000d790', 'sqlFile path=procedures/add_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_next_run::pg_tasks
 
@@ -1481,7 +1530,7 @@ $$;
 COMMENT ON FUNCTION long_task.begin_next_run(text, interval, boolean) IS
   'Begin the oldest waiting run of a workflow, if none is active.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 24, '9:0a9eab5a189e6115aeaec665667a4c46', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_next_run', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:0a9eab5a189e6115aeaec665667a4c46', 'sqlFile path=procedures/begin_next_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/begin_run::pg_tasks
 
@@ -1671,7 +1720,7 @@ $$;
 COMMENT ON FUNCTION long_task.begin_run(bigint, interval) IS
   'Make the tasks of a run and the dependencies between them, and queue them.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 25, '9:2b8382c23a50d61b86b12b5642dd43eb', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/begin_run', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:2b8382c23a50d61b86b12b5642dd43eb', 'sqlFile path=procedures/begin_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_workflow::pg_tasks
 
@@ -1715,7 +1764,7 @@ COMMENT ON FUNCTION long_task.cancel_workflow(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.cancel_workflow(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_workflow', 'pg_tasks', 'changelog.xml', NOW(), 26, '9:184fe3cbe6461afb3574c821306884c7', 'sqlFile path=procedures/cancel_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_workflow', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:184fe3cbe6461afb3574c821306884c7', 'sqlFile path=procedures/cancel_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_edge::pg_tasks
 
@@ -1766,7 +1815,7 @@ $$;
 COMMENT ON FUNCTION long_task.check_edge(text, jsonpath, text) IS
   'Refuse a dependency that says what cannot be understood.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_edge', 'pg_tasks', 'changelog.xml', NOW(), 27, '9:9d8b0c80518b2cb05ad1af1486bdebc2', 'sqlFile path=procedures/check_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_edge', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:9d8b0c80518b2cb05ad1af1486bdebc2', 'sqlFile path=procedures/check_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_workflow::pg_tasks
 
@@ -1822,7 +1871,7 @@ FOR EACH ROW
 WHEN (NEW.workflow IS NOT NULL)
 EXECUTE FUNCTION long_task.check_task_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_workflow', 'pg_tasks', 'changelog.xml', NOW(), 28, '9:32a04c1baba560321ad6ad9a90e7680c', 'sqlFile path=procedures/check_task_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_workflow', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:32a04c1baba560321ad6ad9a90e7680c', 'sqlFile path=procedures/check_task_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_part::pg_tasks
 
@@ -1893,7 +1942,7 @@ BEFORE INSERT OR UPDATE OR DELETE ON long_task.workflow_edge
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_part();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_part', 'pg_tasks', 'changelog.xml', NOW(), 29, '9:f6f050e3a3917bfc170254d6add5384c', 'sqlFile path=procedures/check_workflow_part.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_part', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:f6f050e3a3917bfc170254d6add5384c', 'sqlFile path=procedures/check_workflow_part.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_step::pg_tasks
 
@@ -1958,7 +2007,7 @@ BEFORE INSERT OR UPDATE ON long_task.workflow_step
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_step();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_step', 'pg_tasks', 'changelog.xml', NOW(), 30, '9:c86c2347b18bf5401696d3b4bf59356e', 'sqlFile path=procedures/check_workflow_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_step', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:c86c2347b18bf5401696d3b4bf59356e', 'sqlFile path=procedures/check_workflow_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_workflow_edge::pg_tasks
 
@@ -2020,7 +2069,39 @@ AFTER INSERT OR UPDATE ON long_task.workflow_edge
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_workflow_edge();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_edge', 'pg_tasks', 'changelog.xml', NOW(), 31, '9:f0163e049787772e5945418736f97c27', 'sqlFile path=procedures/check_workflow_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_workflow_edge', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:f0163e049787772e5945418736f97c27', 'sqlFile path=procedures/check_workflow_edge.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/entries_read::pg_tasks
+
+-- entries_read: how many entries of a queue's index this session has read, also in vain.
+--
+-- Called by  look_into_gaps, which compares two answers of one transaction
+-- Locks      nothing
+-- Raises     nothing
+--
+-- PostgreSQL counts them anyway; without track_counts it does not, all that is read seems to be free, and
+-- no gap is ever noted.
+CREATE OR REPLACE FUNCTION long_task.entries_read(p_queue text)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN pg_stat_get_xact_tuples_returned(CASE p_queue
+    WHEN 'group' THEN 'long_task.task_ready'::regclass
+    WHEN 'worker' THEN 'long_task.task_ready_pinned'::regclass
+    WHEN 'delayed_group' THEN 'long_task.task_delayed'::regclass
+    WHEN 'delayed_worker' THEN 'long_task.task_delayed_pinned'::regclass
+    WHEN 'schedule' THEN 'long_task.task_scheduled'::regclass
+  END);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.entries_read(text) IS
+  'How many entries of the index of a queue this session has read so far.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/entries_read', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:2540705528b76e35dfdcf7d39b187a87', 'sqlFile path=procedures/entries_read.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_deleted_attempts::pg_tasks
 
@@ -2111,7 +2192,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_deleted_attempts(integer, text, json, integer) IS
   'Write down how attempts ended whose tasks were deleted while they ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 32, '9:9bfbfea2985bb05f06c0ecdea8993b3a', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_deleted_attempts', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:9bfbfea2985bb05f06c0ecdea8993b3a', 'sqlFile path=procedures/finish_deleted_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/free_keys::pg_tasks
 
@@ -2214,7 +2295,14 @@ BEGIN
       queued_by = 'system',
       state_id = 'AW',
       wants_key = false
-    WHERE t.id = ANY (v_locked);
+    FROM (
+      -- In their order: each gets a number.
+      SELECT w.id
+      FROM long_task.task AS w
+      WHERE w.id = ANY (v_locked)
+      ORDER BY w.priority, w.ready_seq
+    ) AS b
+    WHERE t.id = b.id;
     IF cardinality(v_locked) < cardinality(v_ids) THEN
       PERFORM long_task.leave_key(v_key, true, p_again);
     ELSIF v_room > v_batch THEN
@@ -2227,7 +2315,28 @@ $$;
 COMMENT ON FUNCTION long_task.free_keys(text[], boolean) IS
   'Let tasks come back to the queue that waited for these keys, as far as there is room.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 33, '9:831ed6ab3fefad7b305194080e8364db', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:138a1ee286cf0abb9761aa03b6d77670', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/front_place::pg_tasks
+
+-- front_place: a place in the queue before all tasks of a priority, behind those that were put there earlier.
+--
+-- Called by  move_task for a task that has waited for its key, finish_attempts for one that was given back
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.front_place()
+RETURNS bigint
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT nextval('long_task.ready_seq') - 4611686018427387904
+$$;
+
+COMMENT ON FUNCTION long_task.front_place() IS
+  'A number for ready_seq below 0, which is before all tasks of the same priority that were queued as usual. Each is greater than the one before.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/front_place', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:9b301ce3ada80acddc825f14ef90bc7b', 'sqlFile path=procedures/front_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/group_room::pg_tasks
 
@@ -2276,7 +2385,7 @@ $$;
 COMMENT ON FUNCTION long_task.group_room(integer, integer) IS
   'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 34, '9:11bd7721498049a51314cc9cb9c87c0e', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:11bd7721498049a51314cc9cb9c87c0e', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/has_active_run::pg_tasks
 
@@ -2310,7 +2419,550 @@ $$;
 COMMENT ON FUNCTION long_task.has_active_run(text, bigint) IS
   'Whether a run of a workflow, but for one, has an active task.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 35, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/keep_queue_gaps::pg_tasks
+
+-- keep_queue_gaps: remember the gaps of a queue for the rest of the session, if the transaction is committed.
+--
+-- Called by  note_gaps, look_into_gaps
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.keep_queue_gaps(
+  p_queue text,
+  p_key   integer,
+  p_gaps  long_task.queue_gaps
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- For those who would otherwise have to ask for each queue.
+  PERFORM set_config('long_task.gaps', 'noted', false);
+  PERFORM set_config(
+    format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
+    p_gaps::text,
+    false
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.keep_queue_gaps(text, integer, long_task.queue_gaps) IS
+  'Remember the gaps of a queue for the rest of the session.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:a0e71b0563c7c3e4bee1962658e314b1', 'sqlFile path=procedures/keep_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/known_spans::pg_tasks
+
+-- known_spans: the parts of a queue that have to be read, in their order, in a session that knows of gaps.
+--
+-- Called by  queue_spans
+-- Locks      nothing
+-- Raises     nothing
+--
+-- p_queue, p_key  as in live_places
+CREATE OR REPLACE FUNCTION long_task.known_spans(
+  p_queue text,
+  p_key   integer
+)
+RETURNS long_task.queue_span[]
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_whole CONSTANT long_task.queue_span := ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807);
+  v_span  long_task.queue_span := v_whole;
+  v_spans long_task.queue_span[] := ARRAY[]::long_task.queue_span[];
+  v_gaps  long_task.queue_gap[] := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
+  v_gap   long_task.queue_gap;
+BEGIN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
+    RETURN ARRAY[v_whole];
+  END IF;
+  FOREACH v_gap IN ARRAY v_gaps LOOP
+    v_span.to_lane := v_gap.lane;
+    v_span.to_place := v_gap.low;
+    v_spans := v_spans || v_span;
+    v_span.from_lane := v_gap.lane;
+    v_span.from_place := v_gap.high;
+  END LOOP;
+  v_span.to_lane := v_whole.to_lane;
+  v_span.to_place := v_whole.to_place;
+  RETURN v_spans || v_span;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.known_spans(text, integer) IS
+  'The parts of a queue between its gaps.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/known_spans', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:b021dae388dbc24f3d4e27af6920d738', 'sqlFile path=procedures/known_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/live_places::pg_tasks
+
+-- live_places: the first places in parts of a queue at which there is something, whoever holds it.
+--
+-- Called by  note_gaps, look_into_gaps, seconds_to_next_due
+-- Locks      nothing
+-- Raises     nothing
+--
+-- The settings of its callers keep the plans on the indexes.
+--
+-- p_queue  group, worker: what is ready for a group, or for a worker alone; delayed_group, delayed_worker: what
+--          waits for a time; schedule: what is fired when its time has come
+-- p_key    the group or the worker; 0 for schedule
+CREATE OR REPLACE FUNCTION long_task.live_places(
+  p_queue text,
+  p_key   integer,
+  p_spans long_task.queue_span[],
+  p_limit integer
+)
+RETURNS TABLE (lane integer, place bigint)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  CASE p_queue
+    WHEN 'group' THEN
+      RETURN QUERY
+      SELECT f.priority, f.ready_seq
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.priority, t.ready_seq
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_key
+          AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+          AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'worker' THEN
+      RETURN QUERY
+      SELECT f.priority, f.ready_seq
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.priority, t.ready_seq
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_key
+          AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+          AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'delayed_group' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.start_after)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_key
+          AND t.start_after >= long_task.place_to_time(s.from_place)
+          AND t.start_after < long_task.place_to_time(s.to_place)
+        ORDER BY t.start_after
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'delayed_worker' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.start_after)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_key
+          AND t.start_after >= long_task.place_to_time(s.from_place)
+          AND t.start_after < long_task.place_to_time(s.to_place)
+        ORDER BY t.start_after
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'schedule' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.next_start)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+        ORDER BY t.next_start
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.live_places(text, integer, long_task.queue_span[], integer) IS
+  'The first places in parts of a queue at which there is something.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/live_places', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:231e80a03f13d73cf70ed4858eda49f9', 'sqlFile path=procedures/live_places.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/look_into_gaps::pg_tasks
+
+-- look_into_gaps: see whether gaps of a queue are empty still, a part of them with each call.
+--
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules before they read the queue; seconds_to_next_due, which looks at
+--            more, because there is nothing else to do
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A part in which there is something is no gap any more. However many entries there are in the gaps, a call reads
+-- few of them, so that what has got into a gap is found the later, the more it costs to look. When all gaps have been
+-- looked through and few entries were read, the snapshot that made them is gone, and they are given up.
+--
+-- p_entries  about how many entries to read. There may be more at one place, of tasks that were delayed to the same time: then the
+--            next calls read the less.
+--
+-- Returns the seconds after which to go on: 0, if something was found; null: all gaps have been looked through.
+CREATE OR REPLACE FUNCTION long_task.look_into_gaps(
+  p_queue   text,
+  p_key     integer,
+  p_entries integer
+)
+RETURNS double precision
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_pause    CONSTANT double precision := 0.02;
+  v_few      CONSTANT integer := 500;
+  v_probe    CONSTANT integer := 100; -- to ask costs as much as to read so many
+  v_shortest CONSTANT bigint := 64;
+  v_longest  CONSTANT bigint := 2305843009213693952;
+  v_known    long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_gap      long_task.queue_gap;
+  v_place    integer; -- of that gap among all
+  v_stride   bigint := COALESCE(v_known.stride, v_shortest);
+  v_first    boolean;
+  v_from     bigint;
+  v_until    bigint;
+  v_before   bigint;
+  v_read     bigint;
+  v_left     bigint := p_entries - COALESCE(v_known.debt, 0);
+  v_again    double precision;
+  v_whole    boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
+BEGIN
+  IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
+    RETURN NULL;
+  END IF;
+  LOOP
+    SELECT g.lane, g.low, g.high, g.place
+    INTO v_gap.lane, v_gap.low, v_gap.high, v_place
+    FROM unnest(v_known.gaps) WITH ORDINALITY AS g(lane, low, high, place)
+    WHERE v_known.looking IS NULL
+       OR (g.lane, g.high) > (v_known.looking, v_known.looked)
+    ORDER BY g.place
+    LIMIT 1;
+    IF NOT FOUND THEN
+      IF v_known.entries < v_few THEN
+        v_known.gaps := NULL;
+      END IF;
+      v_known.looking := NULL;
+      -- What was looked at in calls before may be out of date: once more from the start, if that is soon done.
+      EXIT WHEN v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left;
+      v_whole := true;
+      CONTINUE;
+    END IF;
+    IF v_left <= 0 THEN
+      v_again := COALESCE(v_again, v_pause);
+      EXIT;
+    END IF;
+    v_first := v_known.looking IS NULL;
+    v_from := CASE WHEN v_gap.lane = v_known.looking THEN GREATEST(v_gap.low, v_known.looked) ELSE v_gap.low END;
+    v_until := LEAST(v_gap.high, v_from + v_stride);
+    v_before := long_task.entries_read(p_queue);
+    IF EXISTS (
+      SELECT
+      FROM long_task.live_places(
+        p_queue, p_key, ARRAY[ROW(v_gap.lane, v_from, v_gap.lane, v_until)::long_task.queue_span], 1
+      )
+    ) THEN
+      v_again := 0;
+      v_known.gaps := v_known.gaps[: v_place - 1]
+        || ARRAY(
+          SELECT p
+          FROM (VALUES
+            (ROW(v_gap.lane, v_gap.low, v_from)::long_task.queue_gap),
+            (ROW(v_gap.lane, v_until, v_gap.high)::long_task.queue_gap)
+          ) AS v(p)
+          WHERE (p).low < (p).high
+        )
+        || v_known.gaps[v_place + 1 :];
+    END IF;
+    v_read := long_task.entries_read(p_queue) - v_before;
+    v_known.looking := v_gap.lane;
+    v_known.looked := v_until;
+    v_known.entries := CASE WHEN v_first THEN 0 ELSE v_known.entries END + v_read;
+    v_left := v_left - v_read - v_probe;
+    v_stride := CASE
+      WHEN v_read * 2 < v_few THEN LEAST(v_stride * 2, v_longest)
+      WHEN v_read > v_few THEN GREATEST(v_stride / 2, v_shortest)
+      ELSE v_stride
+    END;
+  END LOOP;
+  v_known.stride := v_stride;
+  v_known.debt := GREATEST(0, -v_left);
+  PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+  RETURN v_again;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer) IS
+  'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:49fa442ddb3d869e21dc2cdc8e0d0ae2', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/note_gaps::pg_tasks
+
+-- note_gaps: remember where a queue is empty that was read in vain.
+--
+-- Called by  claim_tasks, release_delayed_tasks, fire_schedules, when they have read many more entries than they found tasks: somebody
+--            holds a snapshot, and what was taken long ago is still passed by
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A gap is what lies between two tasks that are there, whoever holds them, or between the last of a lane and the number
+-- (or time) that was the next a moment ago. What becomes ready later lies behind that, and what was about to be committed then has
+-- been. What can still come into a gap is a task that is committed much later than it got its number, and one that
+-- a person moves to another priority, group or worker: look_into_gaps finds those. A task that comes back to its place gets a number of the front (move_task), which is
+-- below 0, and a gap of its own ends before the next of those numbers.
+--
+-- So of each lane is known what is not to be read; of a lane that nobody has heard of, nothing.
+--
+-- p_ids  tasks that have just been taken from it, whose lanes may have gaps
+CREATE OR REPLACE FUNCTION long_task.note_gaps(
+  p_queue text,
+  p_key   integer,
+  p_ids   bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_look   CONSTANT integer := 100; -- so many tasks that are there are stepped around
+  v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
+  v_most   CONSTANT integer := 256;
+  v_front  CONSTANT bigint := -4611686018427387904;
+  v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
+  v_ripe   CONSTANT interval := interval '0.1 seconds';
+  v_now    CONSTANT timestamptz := long_task.clock();
+  v_before CONSTANT long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_known  long_task.queue_gaps := v_before;
+BEGIN
+  IF v_timed THEN
+    v_known.next := long_task.time_to_place(v_now);
+  ELSE
+    v_known.next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+  END IF;
+  IF v_before.next_at <= v_now AND v_now < v_before.next_at + v_ripe THEN
+    RETURN;
+  END IF;
+  v_known.next_at := v_now;
+  IF (v_before.next_at <= v_now) IS NOT TRUE THEN
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN;
+  END IF;
+  v_known.gaps := ARRAY(
+    WITH known AS (
+      SELECT g.lane, g.low, g.high FROM unnest(v_before.gaps) AS g
+    ),
+    live AS MATERIALIZED (
+      SELECT l.lane, l.place
+      FROM long_task.live_places(p_queue, p_key, long_task.queue_spans(p_queue, p_key), v_look) AS l
+    ),
+    seen AS (
+      -- The end of what was looked at; null: all was.
+      SELECT l.lane, l.place FROM live AS l ORDER BY l.lane, l.place OFFSET v_look - 1
+    ),
+    lane AS (
+      SELECT l.lane, l.place < 0 AS front FROM live AS l
+      UNION
+      SELECT k.lane, k.low < 0 FROM known AS k
+      UNION
+      SELECT 0, false -- the one that most tasks are in, or the only one
+      UNION
+      SELECT CASE WHEN v_timed THEN 0 ELSE t.priority END, NOT v_timed AND t.ready_seq < 0
+      FROM long_task.task AS t
+      WHERE t.id = ANY (p_ids)
+    ),
+    mark AS (
+      SELECT l.lane, l.place < 0 AS front, l.place FROM live AS l
+      UNION ALL
+      SELECT n.lane, n.front, CASE WHEN n.front THEN v_front ELSE -1 END FROM lane AS n
+    ),
+    gap AS (
+      SELECT
+        m.lane,
+        m.place + 1 AS low,
+        LEAST(
+          lead(m.place) OVER (PARTITION BY m.lane, m.front ORDER BY m.place),
+          CASE WHEN m.front THEN v_before.next + v_front ELSE v_before.next END
+        ) AS high
+      FROM mark AS m
+    ),
+    all_gaps AS (
+      SELECT g.lane, g.low, g.high
+      FROM gap AS g
+      WHERE COALESCE((g.lane, g.low) < (SELECT s.lane, s.place FROM seen AS s), true)
+      UNION ALL
+      SELECT k.lane, k.low, k.high
+      FROM known AS k
+      WHERE (k.lane, k.low) > (SELECT s.lane, s.place FROM seen AS s)
+    ),
+    widest AS (
+      SELECT a.lane, a.low, a.high
+      FROM all_gaps AS a
+      WHERE a.high >= a.low + v_width
+      ORDER BY a.high - a.low DESC
+      LIMIT v_most
+    )
+    SELECT ROW(w.lane, w.low, w.high)::long_task.queue_gap
+    FROM widest AS w
+    ORDER BY w.lane, w.low
+  );
+  PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.note_gaps(text, integer, bigint[]) IS
+  'Remember where a queue is empty, so that it is not read there.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_gaps', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:09e2d667449dd33442dc90d9d3374748', 'sqlFile path=procedures/note_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/place_to_time::pg_tasks
+
+-- place_to_time: the time of a place in a queue that is in the order of time.
+--
+-- Called by  live_places, release_delayed_tasks, fire_schedules
+-- Locks      nothing
+-- Raises     nothing
+--
+-- What no timestamptz can say is before or after all of them. A body that becomes a part of the calling statement.
+CREATE OR REPLACE FUNCTION long_task.place_to_time(p_place bigint)
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN p_place < -210866803200000000 THEN '-infinity'::timestamptz
+  WHEN p_place >= 9000000000000000000 THEN 'infinity'::timestamptz
+  ELSE '1970-01-01 00:00:00+00'::timestamptz + p_place * interval '1 microsecond'
+END;
+
+COMMENT ON FUNCTION long_task.place_to_time(bigint) IS
+  'The time so many microseconds after 1970.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/place_to_time', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:ab56a557f047d8a1581f1d3126a98ba9', 'sqlFile path=procedures/place_to_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/queue_gaps_of::pg_tasks
+
+-- queue_gaps_of: what this session knows of the gaps of a queue.
+--
+-- Called by  known_spans, note_gaps, look_into_gaps
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.queue_gaps_of(
+  p_queue text,
+  p_key   integer
+)
+RETURNS long_task.queue_gaps
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN NULLIF(current_setting(format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')), true), '')::long_task.queue_gaps;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.queue_gaps_of(text, integer) IS
+  'What this session knows of the gaps of a queue; null: it knows of none.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_gaps_of', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:c798f526588d2a1592e24c2480732dcf', 'sqlFile path=procedures/queue_gaps_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/queue_spans::pg_tasks
+
+-- queue_spans: the parts of a queue that have to be read, in their order.
+--
+-- Called by  pick_tasks, release_delayed_tasks, fire_schedules, seconds_to_next_due, note_gaps
+-- Locks      nothing
+-- Raises     nothing
+--
+-- A body that becomes a part of the calling expression: mostly there are no gaps, and then nothing is called.
+--
+-- p_queue, p_key  as in live_places
+CREATE OR REPLACE FUNCTION long_task.queue_spans(
+  p_queue text,
+  p_key   integer
+)
+RETURNS long_task.queue_span[]
+LANGUAGE sql
+STABLE
+RETURN CASE
+  WHEN pg_catalog.current_setting('long_task.gaps', true) IS NOT NULL THEN long_task.known_spans(p_queue, p_key)
+  ELSE ARRAY[
+    ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807)::long_task.queue_span
+  ]
+END;
+
+COMMENT ON FUNCTION long_task.queue_spans(text, integer) IS
+  'The parts of a queue between the gaps that this session knows of.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_spans', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:1fb30e203be86a7be149d4e0b032435a', 'sqlFile path=procedures/queue_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/time_to_place::pg_tasks
+
+-- time_to_place: a time as a place in a queue that is in the order of time.
+--
+-- Called by  live_places, note_gaps, seconds_to_next_due
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.time_to_place(p_time timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF isfinite(p_time) THEN
+    RETURN extract(epoch FROM p_time) * 1000000;
+  END IF;
+  RETURN CASE WHEN p_time > '2000-01-01 00:00:00+00' THEN 9223372036854775806 ELSE -9223372036854775808 END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.time_to_place(timestamptz) IS
+  'Microseconds since 1970.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:52390c2f1ef2ebf778acd5eabe74149c', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_lock::pg_tasks
 
@@ -2330,7 +2982,7 @@ RETURN hashtextextended('long_task.workflow ' || p_workflow, 0);
 COMMENT ON FUNCTION long_task.workflow_lock(text) IS
   'Number of the advisory lock of a workflow whose runs come one at a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 36, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/quote_label::pg_tasks
 
@@ -2357,7 +3009,7 @@ END;
 COMMENT ON FUNCTION long_task.quote_label(text, text) IS
   'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_met::pg_tasks
 
@@ -2389,7 +3041,7 @@ END;
 COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
   'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/items_of_step::pg_tasks
 
@@ -2438,7 +3090,7 @@ $$;
 COMMENT ON FUNCTION long_task.items_of_step(jsonpath, jsonb) IS
   'The items that a step is fanned out over, with their places from 0; one empty row for a step that is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/key_room::pg_tasks
 
@@ -2483,7 +3135,7 @@ $$;
 COMMENT ON FUNCTION long_task.key_room(text) IS
   'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_key::pg_tasks
 
@@ -2519,7 +3171,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_key(text, boolean, boolean) IS
   'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_workflow::pg_tasks
 
@@ -2555,7 +3207,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_workflow(text, boolean, boolean) IS
   'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/limit_workflow::pg_tasks
 
@@ -2610,7 +3262,7 @@ $$;
 COMMENT ON FUNCTION long_task.limit_workflow(text, integer, integer) IS
   'Write the limit of a workflow down. Returns the concurrency_key of its tasks; null: it has no limit.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_run::pg_tasks
 
@@ -2645,7 +3297,7 @@ $$;
 COMMENT ON FUNCTION long_task.lock_run(bigint) IS
   'Lock a run of a workflow and all its tasks. Returns the run.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/new_workflow_version::pg_tasks
 
@@ -2704,7 +3356,7 @@ $$;
 COMMENT ON FUNCTION long_task.new_workflow_version(text) IS
   'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_text::pg_tasks
 
@@ -2724,7 +3376,7 @@ RETURN p_value #>> '{}';
 COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
   'A string without its quotes, anything else as JSON; null for null.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -2758,7 +3410,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:b911b38c7bad145519c9689935e9693a', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -2832,7 +3484,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -2869,7 +3521,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:12cc6e063c84168dd6356a28eab0d0d7', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -2919,7 +3571,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_run::pg_tasks
 
@@ -2945,7 +3597,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_run(bigint) IS
   'Refuse a run of a workflow that there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -3003,7 +3655,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -3034,7 +3686,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_retention::pg_tasks
 
@@ -3078,7 +3730,7 @@ AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON long_task.history_retention
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.change_retention();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_retention', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:b6de1ef4ce6ca00f9adfc3e387f76139', 'sqlFile path=procedures/change_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_retention', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:b6de1ef4ce6ca00f9adfc3e387f76139', 'sqlFile path=procedures/change_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_dependency::pg_tasks
 
@@ -3119,7 +3771,7 @@ BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_dependency();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -3233,7 +3885,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:87282faf5d5c2aea7b70e15427d87e3b', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -3365,7 +4017,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:15413e33389b50ad2935f04ec38b6022', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:15413e33389b50ad2935f04ec38b6022', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -3461,7 +4113,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -3556,7 +4208,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -3565,6 +4217,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- Called by  sync, under the lease of the worker and with free slots.
 -- Locks      as pick_tasks
 -- Raises     nothing
+--
+-- What was read in vain is remembered as a gap, and stepped over by the next calls of the session (note_gaps).
 --
 -- The settings keep the plan on the ready indexes whatever the statistics say: a plan made while the
 -- table was small is used for as long as the node is connected.
@@ -3582,37 +4236,55 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_now    timestamptz := long_task.clock();
-  v_ids    bigint[] := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
-  v_starts json;
+  v_in_vain   CONSTANT integer := 500;
+  v_now       timestamptz := long_task.clock();
+  v_of_group  bigint;
+  v_of_worker bigint;
+  v_ids       bigint[];
+  v_starts    json;
 BEGIN
-  IF cardinality(v_ids) = 0 THEN
-    RETURN NULL;
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('group', p_group_id, v_in_vain);
+    PERFORM long_task.look_into_gaps('worker', p_worker_id, v_in_vain);
   END IF;
+  -- As entries_read, without a call.
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass);
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass);
+  v_ids := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass) - v_of_group;
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass) - v_of_worker;
 
-  WITH claimed AS (
-    UPDATE long_task.task AS t
-    SET
-      state_id = 'AE',
-      running_on = p_worker_id,
-      pinned = t.worker_id IS NOT NULL,
-      worker_id = p_worker_id,
-      attempt = t.attempt + 1,
-      started = v_now,
-      last_state_change = v_now,
-      finished = NULL,
-      exit_code = NULL,
-      signal = NULL,
-      error = NULL,
-      output = NULL,
-      result = NULL,
-      progress = NULL
-    WHERE t.id = ANY (v_ids)
-    RETURNING t.*
-  )
-  SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
-  INTO v_starts
-  FROM claimed AS c;
+  IF cardinality(v_ids) > 0 THEN
+    WITH claimed AS (
+      UPDATE long_task.task AS t
+      SET
+        state_id = 'AE',
+        running_on = p_worker_id,
+        pinned = t.worker_id IS NOT NULL,
+        worker_id = p_worker_id,
+        attempt = t.attempt + 1,
+        started = v_now,
+        last_state_change = v_now,
+        finished = NULL,
+        exit_code = NULL,
+        signal = NULL,
+        error = NULL,
+        output = NULL,
+        result = NULL,
+        progress = NULL
+      WHERE t.id = ANY (v_ids)
+      RETURNING t.*
+    )
+    SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
+    INTO v_starts
+    FROM claimed AS c;
+  END IF;
+  IF v_of_group > cardinality(v_ids) + v_in_vain THEN
+    PERFORM long_task.note_gaps('group', p_group_id, v_ids);
+  END IF;
+  IF v_of_worker > cardinality(v_ids) + v_in_vain THEN
+    PERFORM long_task.note_gaps('worker', p_worker_id, v_ids);
+  END IF;
   RETURN v_starts;
 END
 $$;
@@ -3620,7 +4292,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:c73fd43c6d8849e92f26f3d4111b8138', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:f392b5781e0ffa7b24c85032f20c175c', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/clear_run::pg_tasks
 
@@ -3692,7 +4364,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_run(bigint) IS
   'Clear away tasks of a run that no policy keeps, and at last the run. Returns how many tasks, and whether the run has gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_run', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:bad322e3aa43167db150ebf7cde7f461', 'sqlFile path=procedures/clear_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_run', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:bad322e3aa43167db150ebf7cde7f461', 'sqlFile path=procedures/clear_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/clear_tasks::pg_tasks
 
@@ -3778,7 +4450,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_tasks(bigint[], boolean) IS
   'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:a9a056b3872e1b4927943c1f20417548', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:a9a056b3872e1b4927943c1f20417548', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/counted::pg_tasks
 
@@ -3796,7 +4468,7 @@ RETURN CASE WHEN p_rows > 1000 THEN 'more than 1000' ELSE p_rows::text END;
 COMMENT ON FUNCTION long_task.counted(bigint) IS
   'A number of rows in words, where counting ended at 1001.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -3866,7 +4538,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -3933,7 +4605,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -4000,7 +4672,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cycle_path::pg_tasks
 
@@ -4062,7 +4734,7 @@ $$;
 COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
   'The shortest cycle through the dependency of one task on another.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -4108,7 +4780,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor::pg_tasks
 
@@ -4162,7 +4834,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor() IS
   'What is wrong, and what to do: SELECT * FROM long_task.doctor(). No row: nothing was found.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:281801a24c3cf9bd8b2c7bb4dce60bbe', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:281801a24c3cf9bd8b2c7bb4dce60bbe', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_blocked::pg_tasks
 
@@ -4251,7 +4923,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_blocked() IS
   'Findings about tasks that wait for a key, or for tasks, in vain.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_indexes::pg_tasks
 
@@ -4324,7 +4996,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_indexes() IS
   'Findings about indexes that are mostly empty, by an estimate, or invalid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:96de116c83a2c2b193bfa5c824470e6a', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:96de116c83a2c2b193bfa5c824470e6a', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_notifications::pg_tasks
 
@@ -4369,7 +5041,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_notifications() IS
   'Findings about notifications: a queue that fills, nodes too many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_overdue::pg_tasks
 
@@ -4449,7 +5121,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_overdue() IS
   'Findings about schedules, delays and leftovers that nobody has seen to in time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_processes::pg_tasks
 
@@ -4517,7 +5189,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_processes() IS
   'Findings about tasks that run beyond their timeout, or do not end though they were told to.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_queues::pg_tasks
 
@@ -4592,7 +5264,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_queues() IS
   'Findings about groups and workers for whom tasks wait that nobody starts.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_server::pg_tasks
 
@@ -4662,7 +5334,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_server() IS
   'Findings about connections, memory and checkpoints of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_sessions::pg_tasks
 
@@ -4735,7 +5407,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_sessions() IS
   'Findings about sessions whose transaction has been open for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_settings::pg_tasks
 
@@ -4793,7 +5465,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_settings() IS
   'Findings about settings by which tasks may be lost or run twice, or people be refused.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_snapshots::pg_tasks
 
@@ -4857,7 +5529,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_snapshots() IS
   'Findings about prepared transactions, replication slots and standbys that hold back the clearing of dead rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_vacuum::pg_tasks
 
@@ -4946,7 +5618,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_vacuum() IS
   'Findings about autovacuum, statistics, and the age of transaction numbers.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:e1323a324b3f8505086894e7c572b044', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:e1323a324b3f8505086894e7c572b044', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_workers::pg_tasks
 
@@ -5019,7 +5691,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_workers() IS
   'Findings about workers that have failed and whose tasks nobody gives back, and about those that drain for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/drop_history::pg_tasks
 
@@ -5081,7 +5753,7 @@ $$;
 COMMENT ON FUNCTION long_task.drop_history() IS
   'Drop the oldest partition of task_run, if it need not be kept. Returns whether that was done, and whether somebody stands in the way.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/drop_history', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:77104a411a395720c135d7978c9b7979', 'sqlFile path=procedures/drop_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/drop_history', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:77104a411a395720c135d7978c9b7979', 'sqlFile path=procedures/drop_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -5181,7 +5853,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -5222,7 +5894,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:0050c8ce1949b1885399b54f93f0cbd7', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -5272,7 +5944,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fill_in::pg_tasks
 
@@ -5349,7 +6021,7 @@ $$;
 COMMENT ON FUNCTION long_task.fill_in(text[], text, jsonb) IS
   'A command with each %WORD:name.path% replaced by what is found there among values by name.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -5460,7 +6132,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -5478,9 +6150,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- For the same reason there is one row of history for an attempt at most: it is written by the statement that
 -- clears running_on, which is set once for each number. ON CONFLICT is a second guard, within a partition.
 --
--- One that was claimed ahead and given back has never been an attempt: it takes its old place in the queue and leaves no
--- history, and its number is taken back, which no process has ever had. If it was cancelled meanwhile, it is an
--- attempt that ended before it was started.
+-- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
+-- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
+-- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -5554,9 +6226,15 @@ BEGIN
       ruled          boolean,
       retry_in       double precision
     )
-    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.running_on = p_worker_id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    CROSS JOIN LATERAL (
+      SELECT w.*
+      FROM long_task.task AS w
+      WHERE w.id = r.task_id
+        AND w.attempt = r.attempt
+        -- No equality: the index of all that runs would look as good as the primary key, while little runs.
+        AND w.running_on IS NOT DISTINCT FROM p_worker_id
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -5615,6 +6293,7 @@ BEGIN
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
       worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
       ready_seq = CASE
+        WHEN v.unstarted THEN long_task.front_place()
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
@@ -5677,7 +6356,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:80854fc7e1b9a0214614c8300145202e', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:21f555fca52aa4af3e40cbf541ed3997', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -5722,28 +6401,52 @@ DECLARE
   v_ids     bigint[];
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
+  v_in_vain CONSTANT integer := 500;
+  v_spans   long_task.queue_span[];
+  v_read    bigint;
+  v_fired   bigint := 0;
+  v_again   double precision;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
+  END IF;
+  v_spans := long_task.queue_spans('schedule', 0);
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
   LOOP
     v_due := (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.next_start
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ) AS f
       LIMIT 1
     );
     EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
-      SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.next_start <= v_now
-        AND t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.id
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.next_start <= v_now
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT p_limit
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS f
       LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
     );
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
@@ -5784,15 +6487,20 @@ BEGIN
       RETURN v_pause;
     END IF;
     v_now := long_task.clock();
+    v_fired := v_fired + cardinality(v_ids);
   END LOOP;
-  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
+  -- Those that were fired were read twice.
+  IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
+    PERFORM long_task.note_gaps('schedule', 0, v_ids);
+  END IF;
+  RETURN LEAST(v_again, CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:1fcdad7730b925c9999ee4b96d6031f3', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:9f0d4951df4497aeb2a48c32331e692a', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -5852,7 +6560,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/history_rows::pg_tasks
 
@@ -5885,7 +6593,7 @@ $$;
 COMMENT ON FUNCTION long_task.history_rows(integer) IS
   'About how many rows a partition of task_run has.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_rows', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:a55b7c42d80d6e1f9735b577098dcc0a', 'sqlFile path=procedures/history_rows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_rows', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:a55b7c42d80d6e1f9735b577098dcc0a', 'sqlFile path=procedures/history_rows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -5945,7 +6653,7 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_needed::pg_tasks
 
@@ -5981,7 +6689,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_needed(bigint) IS
   'Whether a task that has not ended needs this one.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_needed', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:cf52af1f730717e95c64701efe35c98a', 'sqlFile path=procedures/is_needed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_needed', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:cf52af1f730717e95c64701efe35c98a', 'sqlFile path=procedures/is_needed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -6019,7 +6727,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -6081,7 +6789,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -6127,7 +6835,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -6174,7 +6882,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -6213,7 +6921,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean, boolean, boolean) IS
   'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -6272,7 +6980,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:958bc5bc6892f30e4876a029a17ad257', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/light_tasks::pg_tasks
 
@@ -6322,7 +7030,7 @@ $$;
 COMMENT ON FUNCTION long_task.light_tasks(bigint[]) IS
   'The first of these tasks, as many as can be deleted in one step with their dependencies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/light_tasks', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:ff3d3c878263fa26eb72fae74300644b', 'sqlFile path=procedures/light_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/light_tasks', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:ff3d3c878263fa26eb72fae74300644b', 'sqlFile path=procedures/light_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/link_tasks::pg_tasks
 
@@ -6414,7 +7122,7 @@ REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.link_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -6576,7 +7284,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:f962023fafcb57ecb1e5df1f128a76dd', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -6606,7 +7314,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:facb510c27824ced4317be2d88c4e797', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -6661,7 +7369,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain::pg_tasks
 
@@ -6720,7 +7428,7 @@ COMMENT ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) IS
 
 REVOKE ALL ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain_phase::pg_tasks
 
@@ -6787,7 +7495,7 @@ $$;
 COMMENT ON FUNCTION long_task.maintain_phase(text, bigint, bigint) IS
   'One step of tidying up. Returns what comes after it, and what was done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_phase', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:a8a00bb87deab673d3b35145939b2d97', 'sqlFile path=procedures/maintain_phase.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_phase', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:a8a00bb87deab673d3b35145939b2d97', 'sqlFile path=procedures/maintain_phase.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain_step::pg_tasks
 
@@ -6885,7 +7593,7 @@ COMMENT ON FUNCTION long_task.maintain_step(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.maintain_step(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:1e2f6d59bb9fd93f1ff8c9950e6f0e24', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:1e2f6d59bb9fd93f1ff8c9950e6f0e24', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -6987,7 +7695,9 @@ BEGIN
   END CASE;
 
   IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
-    NULL; -- back to its place in the queue: its key has room
+    -- Its key has room, and it was the first of its priority when it was put aside: to the front, behind those that came
+    -- back before. With its number of then, it would come to where nobody looks any more (note_gaps).
+    NEW.ready_seq := long_task.front_place();
   ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN
@@ -7046,7 +7756,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:cc190b56e62f2376de27c202e8b714ba', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:15ccfdae3e77c042989bfe7ac0b14ea2', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -7107,7 +7817,7 @@ $$;
 COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
   'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_round::pg_tasks
 
@@ -7139,7 +7849,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_round(timestamptz) IS
   'When all is to be gone through again that retention says something about.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -7177,7 +7887,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -7206,7 +7916,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_maintenance::pg_tasks
 
@@ -7230,7 +7940,7 @@ $$;
 COMMENT ON FUNCTION long_task.note_maintenance(text) IS
   'Write down what went wrong while tidying up.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_maintenance', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:bc3aa021982b3b1dadf61f058551fa3b', 'sqlFile path=procedures/note_maintenance.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_maintenance', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:bc3aa021982b3b1dadf61f058551fa3b', 'sqlFile path=procedures/note_maintenance.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/number_workflow::pg_tasks
 
@@ -7260,7 +7970,7 @@ FOR EACH ROW
 WHEN (NEW.version IS NULL)
 EXECUTE FUNCTION long_task.number_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -7359,7 +8069,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -7419,7 +8129,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -7445,7 +8155,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
 
@@ -7479,7 +8189,7 @@ $$;
 COMMENT ON FUNCTION long_task.passed_bytes(bigint, text) IS
   'Bytes of the results that are passed to a task by those it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -7517,7 +8227,7 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pick_tasks::pg_tasks
 
@@ -7536,6 +8246,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
+-- Between the gaps of a queue each part is read in its turn, until there is enough.
+--
 -- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
@@ -7548,22 +8260,24 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
+  v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
+  v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
@@ -7573,31 +8287,45 @@ BEGIN
     v_before := cardinality(v_seen);
     FOR v_task IN
       WITH of_group AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id IS NULL
-          AND t.group_id = p_group_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_group_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id IS NULL
+            AND t.group_id = p_group_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
-        FOR NO KEY UPDATE SKIP LOCKED
       ),
       of_worker AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id = p_worker_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_worker_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id = p_worker_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT v_fetch
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT v_fetch
-        FOR NO KEY UPDATE SKIP LOCKED
       )
       SELECT * FROM of_group
       UNION ALL
@@ -7671,7 +8399,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:2e6b6f874287451214712ede8baf7f8a', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:3cf2a4473b82207a3931366cb6b33b53', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -7692,7 +8420,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -7729,7 +8457,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -7772,7 +8500,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:f0daa9bf72b4018a19298a9787a9a2f6', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -7837,7 +8565,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:cfd7e4eaac8ff1700b0be5117c4a9d7d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -7890,7 +8618,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refresh_needs::pg_tasks
 
@@ -7959,7 +8687,7 @@ $$;
 COMMENT ON FUNCTION long_task.refresh_needs(bigint[]) IS
   'Bring what is known of the tasks that these need in line with their rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
 
@@ -8032,7 +8760,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
   'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -8060,32 +8788,59 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_now      timestamptz := long_task.clock();
-  v_ids      bigint[];
-  v_released integer;
+  v_in_vain      CONSTANT integer := 500;
+  v_now          timestamptz := long_task.clock();
+  v_ids          bigint[];
+  v_group_spans  long_task.queue_span[];
+  v_worker_spans long_task.queue_span[];
+  v_of_group     bigint;
+  v_of_worker    bigint;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('delayed_group', p_group_id, v_in_vain);
+    PERFORM long_task.look_into_gaps('delayed_worker', p_worker_id, v_in_vain);
+  END IF;
+  v_group_spans := long_task.queue_spans('delayed_group', p_group_id);
+  v_worker_spans := long_task.queue_spans('delayed_worker', p_worker_id);
+  -- As entries_read, without a call.
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass);
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass);
   WITH of_group AS (
-    SELECT t.id, t.start_after
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AD'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-      AND t.start_after <= v_now
-    ORDER BY t.start_after
+    SELECT f.id, f.start_after
+    FROM unnest(v_group_spans) AS s
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+        AND t.start_after >= long_task.place_to_time(s.from_place)
+        AND t.start_after < long_task.place_to_time(s.to_place)
+        AND t.start_after <= v_now
+      ORDER BY t.start_after
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS f
     LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
   ),
   of_worker AS (
-    SELECT t.id, t.start_after
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AD'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-      AND t.start_after <= v_now
-    ORDER BY t.start_after
+    SELECT f.id, f.start_after
+    FROM unnest(v_worker_spans) AS s
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+        AND t.start_after >= long_task.place_to_time(s.from_place)
+        AND t.start_after < long_task.place_to_time(s.to_place)
+        AND t.start_after <= v_now
+      ORDER BY t.start_after
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS f
     LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
   )
   SELECT array_agg(d.id ORDER BY d.start_after, d.id)
   INTO v_ids
@@ -8096,24 +8851,30 @@ BEGIN
     ORDER BY start_after, id
     LIMIT p_limit
   ) AS d;
-  IF v_ids IS NULL THEN
-    RETURN 0;
-  END IF;
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass) - v_of_group;
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass) - v_of_worker;
 
-  -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
-  UPDATE long_task.task AS t
-  SET state_id = 'AW'
-  FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
-  WHERE t.id = d.id;
-  GET DIAGNOSTICS v_released = ROW_COUNT;
-  RETURN v_released;
+  IF v_ids IS NOT NULL THEN
+    -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
+    UPDATE long_task.task AS t
+    SET state_id = 'AW'
+    FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+    WHERE t.id = d.id;
+  END IF;
+  IF v_of_group > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
+    PERFORM long_task.note_gaps('delayed_group', p_group_id, v_ids);
+  END IF;
+  IF v_of_worker > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
+    PERFORM long_task.note_gaps('delayed_worker', p_worker_id, v_ids);
+  END IF;
+  RETURN COALESCE(cardinality(v_ids), 0);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:28148bec02c500b9fe5cf121b430a37f', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:ac7e461d83b579c7462d58f39a69771a', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/relink_task::pg_tasks
 
@@ -8165,7 +8926,7 @@ AFTER DELETE ON long_task.task_dependency
 FOR EACH ROW
 EXECUTE FUNCTION long_task.relink_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:8d8b2e1c1843a7b2b36923753e510b48', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:8d8b2e1c1843a7b2b36923753e510b48', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -8213,7 +8974,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
 
@@ -8273,7 +9034,7 @@ $$;
 COMMENT ON FUNCTION long_task.results_of_needs(bigint, text) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/resume_workflow::pg_tasks
 
@@ -8407,7 +9168,7 @@ COMMENT ON FUNCTION long_task.resume_workflow(bigint, text, text) IS
 
 REVOKE ALL ON FUNCTION long_task.resume_workflow(bigint, text, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/roll_history::pg_tasks
 
@@ -8475,7 +9236,7 @@ $$;
 COMMENT ON FUNCTION long_task.roll_history() IS
   'Make the next partition of task_run, if it is time for that. Returns whether it was.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_kept_until::pg_tasks
 
@@ -8544,7 +9305,7 @@ $$;
 COMMENT ON FUNCTION long_task.run_kept_until(bigint) IS
   'Until when the policies of retention keep a run that has ended, and how many tasks were looked at for that.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_kept_until', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:76d57453372b2f3816bccfbc352510e6', 'sqlFile path=procedures/run_kept_until.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_kept_until', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:76d57453372b2f3816bccfbc352510e6', 'sqlFile path=procedures/run_kept_until.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -8598,7 +9359,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -8641,7 +9402,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -8724,7 +9485,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -8796,7 +9557,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -8820,7 +9581,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -8835,6 +9596,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- nothing, so the node has to look again soon, but must not do so without a pause.
 -- After a claim that took something, what is ready may also be what the claim had no room for: then
 -- it looks again at once.
+-- With nothing else to do, it is looked into the gaps, in several calls if there is much in them.
 -- Rows due in more than a day are not looked at: nodes call far more often than that.
 CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(
   p_worker_id integer,
@@ -8851,59 +9613,50 @@ SET enable_bitmapscan = off
 AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
-  v_now     timestamptz := long_task.clock();
-  v_horizon timestamptz := v_now + interval '1 day';
-  v_due     timestamptz;
+  v_entries CONSTANT integer := 5000;
+  v_horizon CONSTANT bigint := 86400000000; -- a day
+  v_now     bigint := long_task.time_to_place(long_task.clock());
+  v_due     bigint;
+  v_again   double precision; -- there is more to be looked through
 BEGIN
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) OR EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-  ) THEN
-    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := LEAST(
+      long_task.look_into_gaps('group', p_group_id, v_entries),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('schedule', 0, v_entries)
+    );
+    IF v_again = 0 THEN
+      RETURN 0;
+    END IF;
+  END IF;
+  IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1))
+     OR EXISTS (SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)) THEN
+    RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
   END IF;
 
   v_due := LEAST(
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_group', p_group_id, long_task.queue_spans('delayed_group', p_group_id), 1) AS l
     ),
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_worker', p_worker_id, long_task.queue_spans('delayed_worker', p_worker_id), 1) AS l
     )
   );
   IF v_due <= v_now THEN
-    RETURN v_pause;
+    RETURN LEAST(v_again, v_pause);
   END IF;
-  RETURN extract(epoch FROM v_due - v_now);
+  RETURN LEAST(v_again, CASE WHEN v_due < v_now + v_horizon THEN (v_due - v_now) / 1000000.0 END);
 END
 $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:eb999249b2edbb5140bf0c0f340db52f', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:d4773d706a2b69fbd37c54f5069d47cb', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
 
@@ -9016,7 +9769,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.settle_changed_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:0fabf12b8f04d989a91c54a2e36c1c1a', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:0fabf12b8f04d989a91c54a2e36c1c1a', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_entering_task::pg_tasks
 
@@ -9062,7 +9815,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.settle_entering_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_keys::pg_tasks
 
@@ -9108,7 +9861,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_keys(integer) IS
   'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
@@ -9159,7 +9912,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -9333,7 +10086,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_tasks(bigint[], boolean) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_workflows::pg_tasks
 
@@ -9409,7 +10162,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_workflows() IS
   'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/skip_task::pg_tasks
 
@@ -9461,7 +10214,7 @@ COMMENT ON FUNCTION long_task.skip_task(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.skip_task(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_workflow::pg_tasks
 
@@ -9499,7 +10252,7 @@ COMMENT ON FUNCTION long_task.start_workflow(text, jsonb, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.start_workflow(text, jsonb, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 160, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/step_path::pg_tasks
 
@@ -9560,7 +10313,7 @@ $$;
 COMMENT ON FUNCTION long_task.step_path(text, integer, text, text) IS
   'The shortest cycle of steps through an edge of a workflow.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 161, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sweep_runs::pg_tasks
 
@@ -9656,7 +10409,7 @@ $$;
 COMMENT ON FUNCTION long_task.sweep_runs(bigint) IS
   'Clear away those of the next runs of workflows, by id, that no policy keeps. Returns where to go on, and how many tasks and runs have gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_runs', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:63378e12a9fb85c297a1c3c3ca9d1cb3', 'sqlFile path=procedures/sweep_runs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_runs', 'pg_tasks', 'changelog.xml', NOW(), 162, '9:63378e12a9fb85c297a1c3c3ca9d1cb3', 'sqlFile path=procedures/sweep_runs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sweep_tasks::pg_tasks
 
@@ -9748,7 +10501,7 @@ $$;
 COMMENT ON FUNCTION long_task.sweep_tasks(bigint, bigint) IS
   'Clear away those of the next tasks, by id, that no policy keeps. Returns where to go on, how far to look then, and how many have gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_tasks', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:0d4d084d7fb7ccda5e97b9e17f80af63', 'sqlFile path=procedures/sweep_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_tasks', 'pg_tasks', 'changelog.xml', NOW(), 163, '9:0d4d084d7fb7ccda5e97b9e17f80af63', 'sqlFile path=procedures/sweep_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -9887,7 +10640,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:06f2d59c3da50037e805db45e879b3eb', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 164, '9:06f2d59c3da50037e805db45e879b3eb', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/table_option::pg_tasks
 
@@ -9911,7 +10664,7 @@ RETURN COALESCE(
 COMMENT ON FUNCTION long_task.table_option(text[], text) IS
   'A number that rules autovacuum: the table''s own (reloptions), else that of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 165, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 
@@ -9945,7 +10698,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.group_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_group();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 166, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_key::pg_tasks
 
@@ -10010,7 +10763,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.concurrency_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_key();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 167, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_workflow::pg_tasks
 
@@ -10062,7 +10815,7 @@ FOR EACH ROW
 WHEN (OLD.run_id IS NOT NULL AND (OLD.state_id NOT IN ('CS', 'CF', 'CC') OR OLD.running_on IS NOT NULL))
 EXECUTE FUNCTION long_task.tell_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:33b1e1ecae932cbf690cff48b3eb387d', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 168, '9:33b1e1ecae932cbf690cff48b3eb387d', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/waiting_queues::pg_tasks
 
@@ -10135,7 +10888,7 @@ $$;
 COMMENT ON FUNCTION long_task.waiting_queues(text) IS
   'Groups, and workers to whom tasks are pinned, with something ready (AW) or delayed (AD): since when, or until when, the first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 169, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -10190,7 +10943,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 170, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -10276,7 +11029,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 171, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_blocked::pg_tasks
 
@@ -10343,7 +11096,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_blocked(long_task.task) IS
   'One sentence: what does this blocked task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 160, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 172, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_unmet::pg_tasks
 
@@ -10386,7 +11139,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
   'The first dependency of a task that has not come as it was needed, in words.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 161, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 173, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -10473,7 +11226,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 162, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_graph::pg_tasks
 
@@ -10565,7 +11318,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_graph(bigint, text) IS
   'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 163, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 175, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_recovery_point::pg_tasks
 
@@ -10615,7 +11368,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_recovery_point(bigint) IS
   'The first failed steps of a run, and the steps that these block.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 164, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -10677,7 +11430,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 165, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 177, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -10715,7 +11468,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 166, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 178, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -10793,7 +11546,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 167, '9:00c7a8ddc8e1556a7162404c933463a7', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 179, '9:00c7a8ddc8e1556a7162404c933463a7', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -10836,7 +11589,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 168, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 180, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -10903,7 +11656,7 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 169, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 181, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/task_kept::pg_tasks
 
@@ -10946,7 +11699,7 @@ COMMENT ON COLUMN long_task.task_kept.state_id IS 'Its state.';
 COMMENT ON COLUMN long_task.task_kept.kept_until IS 'It may go after this time, unless a task that has not ended needs it; infinity: it has not ended, has a schedule, is a template, or no policy says when.';
 COMMENT ON COLUMN long_task.task_kept.archive IS 'Whether it is moved to task_archive then.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/task_kept', 'pg_tasks', 'changelog.xml', NOW(), 170, '9:674518d499e7ec6b9ac06ebc3fe0a7db', 'sqlFile path=views/task_kept.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/task_kept', 'pg_tasks', 'changelog.xml', NOW(), 182, '9:674518d499e7ec6b9ac06ebc3fe0a7db', 'sqlFile path=views/task_kept.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -10986,7 +11739,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 171, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 183, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -11028,7 +11781,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 172, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 184, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -11136,7 +11889,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 173, '9:ee892a2a26c258377c5a3014814b9e26', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 185, '9:ee892a2a26c258377c5a3014814b9e26', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_status::pg_tasks
 
@@ -11208,7 +11961,7 @@ COMMENT ON COLUMN long_task.workflow_status.scheduled_for IS 'Time of the schedu
 COMMENT ON COLUMN long_task.workflow_status.params IS 'What it was given.';
 COMMENT ON COLUMN long_task.workflow_status.error IS 'Why it could not be begun.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 186, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_step_status::pg_tasks
 
@@ -11261,7 +12014,7 @@ COMMENT ON COLUMN long_task.workflow_step_status.duration IS 'How long it has ru
 COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the tasks it waits for, each once.';
 COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 175, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 187, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -11363,7 +12116,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 188, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -11529,4 +12282,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.maintain_step(bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 177, '9:e2b694962a43c7575405311fd642e496', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 189, '9:e2b694962a43c7575405311fd642e496', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

@@ -12,9 +12,9 @@
 -- For the same reason there is one row of history for an attempt at most: it is written by the statement that
 -- clears running_on, which is set once for each number. ON CONFLICT is a second guard, within a partition.
 --
--- One that was claimed ahead and given back has never been an attempt: it takes its old place in the queue and leaves no
--- history, and its number is taken back, which no process has ever had. If it was cancelled meanwhile, it is an
--- attempt that ended before it was started.
+-- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
+-- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
+-- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -88,9 +88,15 @@ BEGIN
       ruled          boolean,
       retry_in       double precision
     )
-    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.running_on = p_worker_id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    CROSS JOIN LATERAL (
+      SELECT w.*
+      FROM long_task.task AS w
+      WHERE w.id = r.task_id
+        AND w.attempt = r.attempt
+        -- No equality: the index of all that runs would look as good as the primary key, while little runs.
+        AND w.running_on IS NOT DISTINCT FROM p_worker_id
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -149,6 +155,7 @@ BEGIN
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
       worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
       ready_seq = CASE
+        WHEN v.unstarted THEN long_task.front_place()
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,

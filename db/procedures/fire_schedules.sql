@@ -39,28 +39,52 @@ DECLARE
   v_ids     bigint[];
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
+  v_in_vain CONSTANT integer := 500;
+  v_spans   long_task.queue_span[];
+  v_read    bigint;
+  v_fired   bigint := 0;
+  v_again   double precision;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
+  END IF;
+  v_spans := long_task.queue_spans('schedule', 0);
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
   LOOP
     v_due := (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.next_start
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ) AS f
       LIMIT 1
     );
     EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
-      SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.next_start <= v_now
-        AND t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.id
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.next_start <= v_now
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT p_limit
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS f
       LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
     );
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
@@ -101,8 +125,13 @@ BEGIN
       RETURN v_pause;
     END IF;
     v_now := long_task.clock();
+    v_fired := v_fired + cardinality(v_ids);
   END LOOP;
-  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
+  -- Those that were fired were read twice.
+  IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
+    PERFORM long_task.note_gaps('schedule', 0, v_ids);
+  END IF;
+  RETURN LEAST(v_again, CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END);
 END
 $$;
 

@@ -97,7 +97,14 @@ BEGIN
       queued_by = 'system',
       state_id = 'AW',
       wants_key = false
-    WHERE t.id = ANY (v_locked);
+    FROM (
+      -- In their order: each gets a number.
+      SELECT w.id
+      FROM long_task.task AS w
+      WHERE w.id = ANY (v_locked)
+      ORDER BY w.priority, w.ready_seq
+    ) AS b
+    WHERE t.id = b.id;
     IF cardinality(v_locked) < cardinality(v_ids) THEN
       PERFORM long_task.leave_key(v_key, true, p_again);
     ELSIF v_room > v_batch THEN

@@ -96,7 +96,9 @@ BEGIN
   END CASE;
 
   IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
-    NULL; -- back to its place in the queue: its key has room
+    -- Its key has room, and it was the first of its priority when it was put aside: to the front, behind those that came
+    -- back before. With its number of then, it would come to where nobody looks any more (note_gaps).
+    NEW.ready_seq := long_task.front_place();
   ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN

@@ -13,6 +13,8 @@
 -- that no task is longer than 20 MiB, so that no answer can be longer than PostgreSQL and the node can
 -- take, even if each byte is written as six (\u0001).
 --
+-- Between the gaps of a queue each part is read in its turn, until there is enough.
+--
 -- The settings of claim_tasks hold here too, and keep the plan on the ready indexes.
 CREATE OR REPLACE FUNCTION long_task.pick_tasks(
   p_worker_id integer,
@@ -25,22 +27,24 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
+  v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
+  v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
@@ -50,31 +54,45 @@ BEGIN
     v_before := cardinality(v_seen);
     FOR v_task IN
       WITH of_group AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id IS NULL
-          AND t.group_id = p_group_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_group_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id IS NULL
+            AND t.group_id = p_group_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
-        FOR NO KEY UPDATE SKIP LOCKED
       ),
       of_worker AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id = p_worker_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_worker_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id = p_worker_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT v_fetch
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT v_fetch
-        FOR NO KEY UPDATE SKIP LOCKED
       )
       SELECT * FROM of_group
       UNION ALL

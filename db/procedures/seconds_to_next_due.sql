@@ -9,6 +9,7 @@
 -- nothing, so the node has to look again soon, but must not do so without a pause.
 -- After a claim that took something, what is ready may also be what the claim had no room for: then
 -- it looks again at once.
+-- With nothing else to do, it is looked into the gaps, in several calls if there is much in them.
 -- Rows due in more than a day are not looked at: nodes call far more often than that.
 CREATE OR REPLACE FUNCTION long_task.seconds_to_next_due(
   p_worker_id integer,
@@ -25,52 +26,43 @@ SET enable_bitmapscan = off
 AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
-  v_now     timestamptz := long_task.clock();
-  v_horizon timestamptz := v_now + interval '1 day';
-  v_due     timestamptz;
+  v_entries CONSTANT integer := 5000;
+  v_horizon CONSTANT bigint := 86400000000; -- a day
+  v_now     bigint := long_task.time_to_place(long_task.clock());
+  v_due     bigint;
+  v_again   double precision; -- there is more to be looked through
 BEGIN
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) OR EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-  ) THEN
-    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := LEAST(
+      long_task.look_into_gaps('group', p_group_id, v_entries),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('schedule', 0, v_entries)
+    );
+    IF v_again = 0 THEN
+      RETURN 0;
+    END IF;
+  END IF;
+  IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1))
+     OR EXISTS (SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)) THEN
+    RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
   END IF;
 
   v_due := LEAST(
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_group', p_group_id, long_task.queue_spans('delayed_group', p_group_id), 1) AS l
     ),
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_worker', p_worker_id, long_task.queue_spans('delayed_worker', p_worker_id), 1) AS l
     )
   );
   IF v_due <= v_now THEN
-    RETURN v_pause;
+    RETURN LEAST(v_again, v_pause);
   END IF;
-  RETURN extract(epoch FROM v_due - v_now);
+  RETURN LEAST(v_again, CASE WHEN v_due < v_now + v_horizon THEN (v_due - v_now) / 1000000.0 END);
 END
 $$;
 

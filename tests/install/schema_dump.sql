@@ -38,6 +38,36 @@ COMMENT ON COLUMN long_task.finding.found IS 'What was found.';
 
 COMMENT ON COLUMN long_task.finding.advice IS 'What to do.';
 
+CREATE TYPE long_task.queue_gap AS (
+	lane integer,
+	low bigint,
+	high bigint
+);
+
+COMMENT ON TYPE long_task.queue_gap IS 'Places of a lane, from low to before high, at which there is nothing.';
+
+CREATE TYPE long_task.queue_gaps AS (
+	gaps long_task.queue_gap[],
+	looking integer,
+	looked bigint,
+	stride bigint,
+	entries bigint,
+	debt bigint,
+	next bigint,
+	next_at timestamp with time zone
+);
+
+COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+
+CREATE TYPE long_task.queue_span AS (
+	from_lane integer,
+	from_place bigint,
+	to_lane integer,
+	to_place bigint
+);
+
+COMMENT ON TYPE long_task.queue_span IS 'A part of a queue that has to be read: what lies between two gaps.';
+
 CREATE TYPE long_task.schedule AS (
 	task_id bigint,
 	state_id text,
@@ -1118,37 +1148,55 @@ CREATE FUNCTION long_task.claim_tasks(p_worker_id integer, p_group_id integer, p
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_now    timestamptz := long_task.clock();
-  v_ids    bigint[] := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
-  v_starts json;
+  v_in_vain   CONSTANT integer := 500;
+  v_now       timestamptz := long_task.clock();
+  v_of_group  bigint;
+  v_of_worker bigint;
+  v_ids       bigint[];
+  v_starts    json;
 BEGIN
-  IF cardinality(v_ids) = 0 THEN
-    RETURN NULL;
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('group', p_group_id, v_in_vain);
+    PERFORM long_task.look_into_gaps('worker', p_worker_id, v_in_vain);
   END IF;
+  -- As entries_read, without a call.
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass);
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass);
+  v_ids := long_task.pick_tasks(p_worker_id, p_group_id, p_limit);
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass) - v_of_group;
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass) - v_of_worker;
 
-  WITH claimed AS (
-    UPDATE long_task.task AS t
-    SET
-      state_id = 'AE',
-      running_on = p_worker_id,
-      pinned = t.worker_id IS NOT NULL,
-      worker_id = p_worker_id,
-      attempt = t.attempt + 1,
-      started = v_now,
-      last_state_change = v_now,
-      finished = NULL,
-      exit_code = NULL,
-      signal = NULL,
-      error = NULL,
-      output = NULL,
-      result = NULL,
-      progress = NULL
-    WHERE t.id = ANY (v_ids)
-    RETURNING t.*
-  )
-  SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
-  INTO v_starts
-  FROM claimed AS c;
+  IF cardinality(v_ids) > 0 THEN
+    WITH claimed AS (
+      UPDATE long_task.task AS t
+      SET
+        state_id = 'AE',
+        running_on = p_worker_id,
+        pinned = t.worker_id IS NOT NULL,
+        worker_id = p_worker_id,
+        attempt = t.attempt + 1,
+        started = v_now,
+        last_state_change = v_now,
+        finished = NULL,
+        exit_code = NULL,
+        signal = NULL,
+        error = NULL,
+        output = NULL,
+        result = NULL,
+        progress = NULL
+      WHERE t.id = ANY (v_ids)
+      RETURNING t.*
+    )
+    SELECT json_agg(long_task.start_order(c) ORDER BY array_position(v_ids, c.id))
+    INTO v_starts
+    FROM claimed AS c;
+  END IF;
+  IF v_of_group > cardinality(v_ids) + v_in_vain THEN
+    PERFORM long_task.note_gaps('group', p_group_id, v_ids);
+  END IF;
+  IF v_of_worker > cardinality(v_ids) + v_in_vain THEN
+    PERFORM long_task.note_gaps('worker', p_worker_id, v_ids);
+  END IF;
   RETURN v_starts;
 END
 $$;
@@ -2422,6 +2470,23 @@ $$;
 
 COMMENT ON FUNCTION long_task.enter_task() IS 'Trigger: refuse states that a task cannot begin in; turn a waiting task with a later start into a delayed one.';
 
+CREATE FUNCTION long_task.entries_read(p_queue text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN pg_stat_get_xact_tuples_returned(CASE p_queue
+    WHEN 'group' THEN 'long_task.task_ready'::regclass
+    WHEN 'worker' THEN 'long_task.task_ready_pinned'::regclass
+    WHEN 'delayed_group' THEN 'long_task.task_delayed'::regclass
+    WHEN 'delayed_worker' THEN 'long_task.task_delayed_pinned'::regclass
+    WHEN 'schedule' THEN 'long_task.task_scheduled'::regclass
+  END);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.entries_read(p_queue text) IS 'How many entries of the index of a queue this session has read so far.';
+
 CREATE FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2615,9 +2680,15 @@ BEGIN
       ruled          boolean,
       retry_in       double precision
     )
-    JOIN long_task.task AS t ON t.id = r.task_id AND t.attempt = r.attempt
-    WHERE t.running_on = p_worker_id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    CROSS JOIN LATERAL (
+      SELECT w.*
+      FROM long_task.task AS w
+      WHERE w.id = r.task_id
+        AND w.attempt = r.attempt
+        -- No equality: the index of all that runs would look as good as the primary key, while little runs.
+        AND w.running_on IS NOT DISTINCT FROM p_worker_id
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
   ),
   verdict AS MATERIALIZED (
     SELECT
@@ -2676,6 +2747,7 @@ BEGIN
       queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
       worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
       ready_seq = CASE
+        WHEN v.unstarted THEN long_task.front_place()
         WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
         ELSE t.ready_seq
       END,
@@ -2830,28 +2902,52 @@ DECLARE
   v_ids     bigint[];
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
+  v_in_vain CONSTANT integer := 500;
+  v_spans   long_task.queue_span[];
+  v_read    bigint;
+  v_fired   bigint := 0;
+  v_again   double precision;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
+  END IF;
+  v_spans := long_task.queue_spans('schedule', 0);
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
   LOOP
     v_due := (
-      SELECT t.next_start
-      FROM long_task.task AS t
-      WHERE t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.next_start
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ) AS f
       LIMIT 1
     );
     EXIT WHEN v_due > v_now OR v_due IS NULL OR clock_timestamp() > v_begun + v_enough;
     v_ids := ARRAY(
-      SELECT t.id
-      FROM long_task.task AS t
-      WHERE t.next_start <= v_now
-        AND t.next_start IS NOT NULL
-        AND t.shed_enabled
-        AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-      ORDER BY t.next_start
+      SELECT f.id
+      FROM unnest(v_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.id
+        FROM long_task.task AS t
+        WHERE t.next_start <= v_now
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+          AND t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT p_limit
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS f
       LIMIT p_limit
-      FOR NO KEY UPDATE SKIP LOCKED
     );
     IF cardinality(v_ids) = 0 THEN
       RETURN v_pause; -- another node is firing them, or a person holds them
@@ -2892,8 +2988,13 @@ BEGIN
       RETURN v_pause;
     END IF;
     v_now := long_task.clock();
+    v_fired := v_fired + cardinality(v_ids);
   END LOOP;
-  RETURN CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END;
+  -- Those that were fired were read twice.
+  IF pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass) > v_read + 2 * v_fired + v_in_vain THEN
+    PERFORM long_task.note_gaps('schedule', 0, v_ids);
+  END IF;
+  RETURN LEAST(v_again, CASE WHEN v_due <= v_now THEN 0 ELSE extract(epoch FROM v_due - v_now) END);
 END
 $$;
 
@@ -3028,7 +3129,14 @@ BEGIN
       queued_by = 'system',
       state_id = 'AW',
       wants_key = false
-    WHERE t.id = ANY (v_locked);
+    FROM (
+      -- In their order: each gets a number.
+      SELECT w.id
+      FROM long_task.task AS w
+      WHERE w.id = ANY (v_locked)
+      ORDER BY w.priority, w.ready_seq
+    ) AS b
+    WHERE t.id = b.id;
     IF cardinality(v_locked) < cardinality(v_ids) THEN
       PERFORM long_task.leave_key(v_key, true, p_again);
     ELSIF v_room > v_batch THEN
@@ -3039,6 +3147,15 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) IS 'Let tasks come back to the queue that waited for these keys, as far as there is room.';
+
+CREATE FUNCTION long_task.front_place() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT nextval('long_task.ready_seq') - 4611686018427387904
+$$;
+
+COMMENT ON FUNCTION long_task.front_place() IS 'A number for ready_seq below 0, which is before all tasks of the same priority that were queued as usual. Each is greater than the one before.';
 
 CREATE FUNCTION long_task.group_room(p_group_id integer, p_limit integer) RETURNS integer
     LANGUAGE plpgsql
@@ -3279,6 +3396,23 @@ $$;
 
 COMMENT ON FUNCTION long_task.keep_ids_unique() IS 'Trigger: refuse a TRUNCATE after which ids would come again that history knows.';
 
+CREATE FUNCTION long_task.keep_queue_gaps(p_queue text, p_key integer, p_gaps long_task.queue_gaps) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  -- For those who would otherwise have to ask for each queue.
+  PERFORM set_config('long_task.gaps', 'noted', false);
+  PERFORM set_config(
+    format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
+    p_gaps::text,
+    false
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.keep_queue_gaps(p_queue text, p_key integer, p_gaps long_task.queue_gaps) IS 'Remember the gaps of a queue for the rest of the session.';
+
 CREATE FUNCTION long_task.key_room(p_key text) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3306,6 +3440,35 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.key_room(p_key text) IS 'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
+
+CREATE FUNCTION long_task.known_spans(p_queue text, p_key integer) RETURNS long_task.queue_span[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_whole CONSTANT long_task.queue_span := ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807);
+  v_span  long_task.queue_span := v_whole;
+  v_spans long_task.queue_span[] := ARRAY[]::long_task.queue_span[];
+  v_gaps  long_task.queue_gap[] := (long_task.queue_gaps_of(p_queue, p_key)).gaps;
+  v_gap   long_task.queue_gap;
+BEGIN
+  IF cardinality(v_gaps) > 0 IS NOT TRUE THEN
+    RETURN ARRAY[v_whole];
+  END IF;
+  FOREACH v_gap IN ARRAY v_gaps LOOP
+    v_span.to_lane := v_gap.lane;
+    v_span.to_place := v_gap.low;
+    v_spans := v_spans || v_span;
+    v_span.from_lane := v_gap.lane;
+    v_span.from_place := v_gap.high;
+  END LOOP;
+  v_span.to_lane := v_whole.to_lane;
+  v_span.to_place := v_whole.to_place;
+  RETURN v_spans || v_span;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.known_spans(p_queue text, p_key integer) IS 'The parts of a queue between its gaps.';
 
 CREATE FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -3573,6 +3736,100 @@ $$;
 
 COMMENT ON FUNCTION long_task.link_tasks() IS 'Trigger: have the tasks wait that dependencies were written for, if what they need has not come.';
 
+CREATE FUNCTION long_task.live_places(p_queue text, p_key integer, p_spans long_task.queue_span[], p_limit integer) RETURNS TABLE(lane integer, place bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  CASE p_queue
+    WHEN 'group' THEN
+      RETURN QUERY
+      SELECT f.priority, f.ready_seq
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.priority, t.ready_seq
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_key
+          AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+          AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'worker' THEN
+      RETURN QUERY
+      SELECT f.priority, f.ready_seq
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.priority, t.ready_seq
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AW'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_key
+          AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+          AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+        ORDER BY t.priority, t.ready_seq
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'delayed_group' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.start_after)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD'
+          AND t.running_on IS NULL
+          AND t.worker_id IS NULL
+          AND t.group_id = p_key
+          AND t.start_after >= long_task.place_to_time(s.from_place)
+          AND t.start_after < long_task.place_to_time(s.to_place)
+        ORDER BY t.start_after
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'delayed_worker' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.start_after)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD'
+          AND t.running_on IS NULL
+          AND t.worker_id = p_key
+          AND t.start_after >= long_task.place_to_time(s.from_place)
+          AND t.start_after < long_task.place_to_time(s.to_place)
+        ORDER BY t.start_after
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+    WHEN 'schedule' THEN
+      RETURN QUERY
+      SELECT 0, long_task.time_to_place(f.next_start)
+      FROM unnest(p_spans) AS s
+      CROSS JOIN LATERAL (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          AND t.next_start >= long_task.place_to_time(s.from_place)
+          AND t.next_start < long_task.place_to_time(s.to_place)
+        ORDER BY t.next_start
+        LIMIT p_limit
+      ) AS f
+      LIMIT p_limit;
+  END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.live_places(p_queue text, p_key integer, p_spans long_task.queue_span[], p_limit integer) IS 'The first places in parts of a queue at which there is something.';
+
 CREATE TABLE long_task.workflow_run (
     id bigint NOT NULL,
     workflow text NOT NULL,
@@ -3760,6 +4017,99 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) IS 'Write a row of worker_event.';
+
+CREATE FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_pause    CONSTANT double precision := 0.02;
+  v_few      CONSTANT integer := 500;
+  v_probe    CONSTANT integer := 100; -- to ask costs as much as to read so many
+  v_shortest CONSTANT bigint := 64;
+  v_longest  CONSTANT bigint := 2305843009213693952;
+  v_known    long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_gap      long_task.queue_gap;
+  v_place    integer; -- of that gap among all
+  v_stride   bigint := COALESCE(v_known.stride, v_shortest);
+  v_first    boolean;
+  v_from     bigint;
+  v_until    bigint;
+  v_before   bigint;
+  v_read     bigint;
+  v_left     bigint := p_entries - COALESCE(v_known.debt, 0);
+  v_again    double precision;
+  v_whole    boolean := v_known.looking IS NULL; -- it began, or begins again, with the first gap
+BEGIN
+  IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
+    RETURN NULL;
+  END IF;
+  LOOP
+    SELECT g.lane, g.low, g.high, g.place
+    INTO v_gap.lane, v_gap.low, v_gap.high, v_place
+    FROM unnest(v_known.gaps) WITH ORDINALITY AS g(lane, low, high, place)
+    WHERE v_known.looking IS NULL
+       OR (g.lane, g.high) > (v_known.looking, v_known.looked)
+    ORDER BY g.place
+    LIMIT 1;
+    IF NOT FOUND THEN
+      IF v_known.entries < v_few THEN
+        v_known.gaps := NULL;
+      END IF;
+      v_known.looking := NULL;
+      -- What was looked at in calls before may be out of date: once more from the start, if that is soon done.
+      EXIT WHEN v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left;
+      v_whole := true;
+      CONTINUE;
+    END IF;
+    IF v_left <= 0 THEN
+      v_again := COALESCE(v_again, v_pause);
+      EXIT;
+    END IF;
+    v_first := v_known.looking IS NULL;
+    v_from := CASE WHEN v_gap.lane = v_known.looking THEN GREATEST(v_gap.low, v_known.looked) ELSE v_gap.low END;
+    v_until := LEAST(v_gap.high, v_from + v_stride);
+    v_before := long_task.entries_read(p_queue);
+    IF EXISTS (
+      SELECT
+      FROM long_task.live_places(
+        p_queue, p_key, ARRAY[ROW(v_gap.lane, v_from, v_gap.lane, v_until)::long_task.queue_span], 1
+      )
+    ) THEN
+      v_again := 0;
+      v_known.gaps := v_known.gaps[: v_place - 1]
+        || ARRAY(
+          SELECT p
+          FROM (VALUES
+            (ROW(v_gap.lane, v_gap.low, v_from)::long_task.queue_gap),
+            (ROW(v_gap.lane, v_until, v_gap.high)::long_task.queue_gap)
+          ) AS v(p)
+          WHERE (p).low < (p).high
+        )
+        || v_known.gaps[v_place + 1 :];
+    END IF;
+    v_read := long_task.entries_read(p_queue) - v_before;
+    v_known.looking := v_gap.lane;
+    v_known.looked := v_until;
+    v_known.entries := CASE WHEN v_first THEN 0 ELSE v_known.entries END + v_read;
+    v_left := v_left - v_read - v_probe;
+    v_stride := CASE
+      WHEN v_read * 2 < v_few THEN LEAST(v_stride * 2, v_longest)
+      WHEN v_read > v_few THEN GREATEST(v_stride / 2, v_shortest)
+      ELSE v_stride
+    END;
+  END LOOP;
+  v_known.stride := v_stride;
+  v_known.debt := GREATEST(0, -v_left);
+  PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+  RETURN v_again;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) IS 'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
 CREATE FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) RETURNS json
     LANGUAGE plpgsql
@@ -4031,7 +4381,9 @@ BEGIN
   END CASE;
 
   IF v_by_system AND OLD.wants_key AND NEW.state_id = 'AW' THEN
-    NULL; -- back to its place in the queue: its key has room
+    -- Its key has room, and it was the first of its priority when it was put aside: to the front, behind those that came
+    -- back before. With its number of then, it would come to where nobody looks any more (note_gaps).
+    NEW.ready_seq := long_task.front_place();
   ELSIF v_by_system AND (OLD.state_id = 'AB' AND NEW.state_id = 'AW' OR NEW.state_id = 'CC' AND OLD.state_id LIKE 'A%') THEN
     NEW.queued_by := 'dependency';
     IF NEW.state_id = 'CC' THEN
@@ -4217,6 +4569,101 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) IS 'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
+
+CREATE FUNCTION long_task.note_gaps(p_queue text, p_key integer, p_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_look   CONSTANT integer := 100; -- so many tasks that are there are stepped around
+  v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
+  v_most   CONSTANT integer := 256;
+  v_front  CONSTANT bigint := -4611686018427387904;
+  v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
+  v_ripe   CONSTANT interval := interval '0.1 seconds';
+  v_now    CONSTANT timestamptz := long_task.clock();
+  v_before CONSTANT long_task.queue_gaps := long_task.queue_gaps_of(p_queue, p_key);
+  v_known  long_task.queue_gaps := v_before;
+BEGIN
+  IF v_timed THEN
+    v_known.next := long_task.time_to_place(v_now);
+  ELSE
+    v_known.next := (SELECT q.last_value + 1 FROM long_task.ready_seq AS q);
+  END IF;
+  IF v_before.next_at <= v_now AND v_now < v_before.next_at + v_ripe THEN
+    RETURN;
+  END IF;
+  v_known.next_at := v_now;
+  IF (v_before.next_at <= v_now) IS NOT TRUE THEN
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN;
+  END IF;
+  v_known.gaps := ARRAY(
+    WITH known AS (
+      SELECT g.lane, g.low, g.high FROM unnest(v_before.gaps) AS g
+    ),
+    live AS MATERIALIZED (
+      SELECT l.lane, l.place
+      FROM long_task.live_places(p_queue, p_key, long_task.queue_spans(p_queue, p_key), v_look) AS l
+    ),
+    seen AS (
+      -- The end of what was looked at; null: all was.
+      SELECT l.lane, l.place FROM live AS l ORDER BY l.lane, l.place OFFSET v_look - 1
+    ),
+    lane AS (
+      SELECT l.lane, l.place < 0 AS front FROM live AS l
+      UNION
+      SELECT k.lane, k.low < 0 FROM known AS k
+      UNION
+      SELECT 0, false -- the one that most tasks are in, or the only one
+      UNION
+      SELECT CASE WHEN v_timed THEN 0 ELSE t.priority END, NOT v_timed AND t.ready_seq < 0
+      FROM long_task.task AS t
+      WHERE t.id = ANY (p_ids)
+    ),
+    mark AS (
+      SELECT l.lane, l.place < 0 AS front, l.place FROM live AS l
+      UNION ALL
+      SELECT n.lane, n.front, CASE WHEN n.front THEN v_front ELSE -1 END FROM lane AS n
+    ),
+    gap AS (
+      SELECT
+        m.lane,
+        m.place + 1 AS low,
+        LEAST(
+          lead(m.place) OVER (PARTITION BY m.lane, m.front ORDER BY m.place),
+          CASE WHEN m.front THEN v_before.next + v_front ELSE v_before.next END
+        ) AS high
+      FROM mark AS m
+    ),
+    all_gaps AS (
+      SELECT g.lane, g.low, g.high
+      FROM gap AS g
+      WHERE COALESCE((g.lane, g.low) < (SELECT s.lane, s.place FROM seen AS s), true)
+      UNION ALL
+      SELECT k.lane, k.low, k.high
+      FROM known AS k
+      WHERE (k.lane, k.low) > (SELECT s.lane, s.place FROM seen AS s)
+    ),
+    widest AS (
+      SELECT a.lane, a.low, a.high
+      FROM all_gaps AS a
+      WHERE a.high >= a.low + v_width
+      ORDER BY a.high - a.low DESC
+      LIMIT v_most
+    )
+    SELECT ROW(w.lane, w.low, w.high)::long_task.queue_gap
+    FROM widest AS w
+    ORDER BY w.lane, w.low
+  );
+  PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.note_gaps(p_queue text, p_key integer, p_ids bigint[]) IS 'Remember where a queue is empty, so that it is not read there.';
 
 CREATE FUNCTION long_task.note_maintenance(p_error text) RETURNS void
     LANGUAGE plpgsql
@@ -4406,7 +4853,7 @@ COMMENT ON COLUMN long_task.task.pinned IS 'Whether worker_id was given by a per
 
 COMMENT ON COLUMN long_task.task.running_on IS 'Worker that may have a live process of this row; null: there is none. System.';
 
-COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority. System.';
+COMMENT ON COLUMN long_task.task.ready_seq IS 'Place in the queue among tasks of the same priority; below 0: it has waited for its key or was given back, and comes before the others. System.';
 
 COMMENT ON COLUMN long_task.task.missed IS 'Schedule: what becomes of starts that were missed: run once (null), run each, skip.';
 
@@ -4696,22 +5143,24 @@ CREATE FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id integer, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_enough      CONSTANT integer := 16777216;
-  v_enough_time CONSTANT interval := interval '0.3 seconds';
-  v_many        CONSTANT integer := 500;
-  v_begun       timestamptz := clock_timestamp(); -- a duration, not a time
-  v_fetch       integer := p_limit;
-  v_length      integer := 0;
-  v_room        integer := p_limit;
-  v_group_room  integer;
-  v_other_rooms jsonb := jsonb_build_object();
-  v_key_rooms   jsonb := jsonb_build_object();
-  v_key_room    integer;
-  v_task        record;
-  v_seen        bigint[] := ARRAY[]::bigint[];
-  v_before      integer;
-  v_aside       bigint[];
-  v_ids         bigint[] := ARRAY[]::bigint[];
+  v_enough       CONSTANT integer := 16777216;
+  v_enough_time  CONSTANT interval := interval '0.3 seconds';
+  v_many         CONSTANT integer := 500;
+  v_begun        timestamptz := clock_timestamp(); -- a duration, not a time
+  v_group_spans  long_task.queue_span[] := long_task.queue_spans('group', p_group_id);
+  v_worker_spans long_task.queue_span[] := long_task.queue_spans('worker', p_worker_id);
+  v_fetch        integer := p_limit;
+  v_length       integer := 0;
+  v_room         integer := p_limit;
+  v_group_room   integer;
+  v_other_rooms  jsonb := jsonb_build_object();
+  v_key_rooms    jsonb := jsonb_build_object();
+  v_key_room     integer;
+  v_task         record;
+  v_seen         bigint[] := ARRAY[]::bigint[];
+  v_before       integer;
+  v_aside        bigint[];
+  v_ids          bigint[] := ARRAY[]::bigint[];
 BEGIN
   IF EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id) THEN
     v_room := long_task.group_room(p_group_id, p_limit);
@@ -4721,31 +5170,45 @@ BEGIN
     v_before := cardinality(v_seen);
     FOR v_task IN
       WITH of_group AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id IS NULL
-          AND t.group_id = p_group_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_group_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id IS NULL
+            AND t.group_id = p_group_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT CASE WHEN v_room > 0 THEN v_fetch ELSE 0 END
-        FOR NO KEY UPDATE SKIP LOCKED
       ),
       of_worker AS (
-        SELECT
-          t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
-          t.has_needs, t.needs, t.unmet
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AW'
-          AND t.running_on IS NULL
-          AND t.worker_id = p_worker_id
-          AND t.id <> ALL (v_seen)
-        ORDER BY t.priority, t.ready_seq
+        SELECT f.*
+        FROM unnest(v_worker_spans) AS s
+        CROSS JOIN LATERAL (
+          SELECT
+            t.id, t.priority, t.ready_seq, t.group_id, t.concurrency_key, t.command, t.params, t.env, t.stdin,
+            t.has_needs, t.needs, t.unmet
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AW'
+            AND t.running_on IS NULL
+            AND t.worker_id = p_worker_id
+            AND (t.priority, t.ready_seq) >= (s.from_lane, s.from_place)
+            AND (t.priority, t.ready_seq) < (s.to_lane, s.to_place)
+            AND t.id <> ALL (v_seen)
+          ORDER BY t.priority, t.ready_seq
+          LIMIT v_fetch
+          FOR NO KEY UPDATE SKIP LOCKED
+        ) AS f
         LIMIT v_fetch
-        FOR NO KEY UPDATE SKIP LOCKED
       )
       SELECT * FROM of_group
       UNION ALL
@@ -4824,6 +5287,12 @@ CREATE FUNCTION long_task.pinned_worker(p_task long_task.task) RETURNS integer
 
 COMMENT ON FUNCTION long_task.pinned_worker(p_task long_task.task) IS 'The worker that a person has given a task to; null: any of its group.';
 
+CREATE FUNCTION long_task.place_to_time(p_place bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (p_place < '-210866803200000000'::bigint) THEN '-infinity'::timestamp with time zone WHEN (p_place >= '9000000000000000000'::bigint) THEN 'infinity'::timestamp with time zone ELSE ('1970-01-01 05:30:00+05:30'::timestamp with time zone + ((p_place)::double precision * '00:00:00.000001'::interval)) END;
+
+COMMENT ON FUNCTION long_task.place_to_time(p_place bigint) IS 'The time so many microseconds after 1970.';
+
 CREATE FUNCTION long_task.plain_order(p_task long_task.task) RETURNS json
     LANGUAGE sql STABLE
     RETURN json_build_object('task_id', (p_task).id, 'attempt', (p_task).attempt, 'group_id', (p_task).group_id, 'command', array_replace((p_task).command, '%TASK'::text, ((p_task).id)::text), 'cwd', (p_task).cwd, 'env', (p_task).env, 'params', ((p_task).params)::text, 'stdin', (p_task).stdin, 'run_id', (p_task).run_id, 'timeout', EXTRACT(epoch FROM (p_task).timeout), 'kill_grace', EXTRACT(epoch FROM (p_task).kill_grace), 'scheduled_for', to_char(((p_task).scheduled_for AT TIME ZONE 'UTC'::text), CASE WHEN (date_trunc('second'::text, (p_task).scheduled_for) = (p_task).scheduled_for) THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'::text ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'::text END));
@@ -4857,6 +5326,23 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) IS 'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
+
+CREATE FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) RETURNS long_task.queue_gaps
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN NULLIF(current_setting(format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')), true), '')::long_task.queue_gaps;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) IS 'What this session knows of the gaps of a queue; null: it knows of none.';
+
+CREATE FUNCTION long_task.queue_spans(p_queue text, p_key integer) RETURNS long_task.queue_span[]
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (current_setting('long_task.gaps'::text, true) IS NOT NULL) THEN long_task.known_spans(p_queue, p_key) ELSE ARRAY[ROW('-2147483648'::integer, '-9223372036854775808'::bigint, 2147483647, '9223372036854775807'::bigint)::long_task.queue_span] END;
+
+COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between the gaps that this session knows of.';
 
 CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -5092,32 +5578,59 @@ CREATE FUNCTION long_task.release_delayed_tasks(p_worker_id integer, p_group_id 
     SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_now      timestamptz := long_task.clock();
-  v_ids      bigint[];
-  v_released integer;
+  v_in_vain      CONSTANT integer := 500;
+  v_now          timestamptz := long_task.clock();
+  v_ids          bigint[];
+  v_group_spans  long_task.queue_span[];
+  v_worker_spans long_task.queue_span[];
+  v_of_group     bigint;
+  v_of_worker    bigint;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    PERFORM long_task.look_into_gaps('delayed_group', p_group_id, v_in_vain);
+    PERFORM long_task.look_into_gaps('delayed_worker', p_worker_id, v_in_vain);
+  END IF;
+  v_group_spans := long_task.queue_spans('delayed_group', p_group_id);
+  v_worker_spans := long_task.queue_spans('delayed_worker', p_worker_id);
+  -- As entries_read, without a call.
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass);
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass);
   WITH of_group AS (
-    SELECT t.id, t.start_after
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AD'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-      AND t.start_after <= v_now
-    ORDER BY t.start_after
+    SELECT f.id, f.start_after
+    FROM unnest(v_group_spans) AS s
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id IS NULL
+        AND t.group_id = p_group_id
+        AND t.start_after >= long_task.place_to_time(s.from_place)
+        AND t.start_after < long_task.place_to_time(s.to_place)
+        AND t.start_after <= v_now
+      ORDER BY t.start_after
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS f
     LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
   ),
   of_worker AS (
-    SELECT t.id, t.start_after
-    FROM long_task.task AS t
-    WHERE t.state_id = 'AD'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-      AND t.start_after <= v_now
-    ORDER BY t.start_after
+    SELECT f.id, f.start_after
+    FROM unnest(v_worker_spans) AS s
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.start_after
+      FROM long_task.task AS t
+      WHERE t.state_id = 'AD'
+        AND t.running_on IS NULL
+        AND t.worker_id = p_worker_id
+        AND t.start_after >= long_task.place_to_time(s.from_place)
+        AND t.start_after < long_task.place_to_time(s.to_place)
+        AND t.start_after <= v_now
+      ORDER BY t.start_after
+      LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) AS f
     LIMIT p_limit
-    FOR NO KEY UPDATE SKIP LOCKED
   )
   SELECT array_agg(d.id ORDER BY d.start_after, d.id)
   INTO v_ids
@@ -5128,17 +5641,23 @@ BEGIN
     ORDER BY start_after, id
     LIMIT p_limit
   ) AS d;
-  IF v_ids IS NULL THEN
-    RETURN 0;
-  END IF;
+  v_of_group := pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass) - v_of_group;
+  v_of_worker := pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass) - v_of_worker;
 
-  -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
-  UPDATE long_task.task AS t
-  SET state_id = 'AW'
-  FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
-  WHERE t.id = d.id;
-  GET DIAGNOSTICS v_released = ROW_COUNT;
-  RETURN v_released;
+  IF v_ids IS NOT NULL THEN
+    -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
+    UPDATE long_task.task AS t
+    SET state_id = 'AW'
+    FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+    WHERE t.id = d.id;
+  END IF;
+  IF v_of_group > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
+    PERFORM long_task.note_gaps('delayed_group', p_group_id, v_ids);
+  END IF;
+  IF v_of_worker > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
+    PERFORM long_task.note_gaps('delayed_worker', p_worker_id, v_ids);
+  END IF;
+  RETURN COALESCE(cardinality(v_ids), 0);
 END
 $$;
 
@@ -5621,52 +6140,43 @@ CREATE FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id in
     AS $$
 DECLARE
   v_pause   CONSTANT double precision := 0.2;
-  v_now     timestamptz := long_task.clock();
-  v_horizon timestamptz := v_now + interval '1 day';
-  v_due     timestamptz;
+  v_entries CONSTANT integer := 5000;
+  v_horizon CONSTANT bigint := 86400000000; -- a day
+  v_now     bigint := long_task.time_to_place(long_task.clock());
+  v_due     bigint;
+  v_again   double precision; -- there is more to be looked through
 BEGIN
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) OR EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id = p_worker_id
-  ) THEN
-    RETURN CASE WHEN p_claimed THEN 0 ELSE v_pause END;
+  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+    v_again := LEAST(
+      long_task.look_into_gaps('group', p_group_id, v_entries),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
+      long_task.look_into_gaps('schedule', 0, v_entries)
+    );
+    IF v_again = 0 THEN
+      RETURN 0;
+    END IF;
+  END IF;
+  IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1))
+     OR EXISTS (SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)) THEN
+    RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
   END IF;
 
   v_due := LEAST(
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id IS NULL
-        AND t.group_id = p_group_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_group', p_group_id, long_task.queue_spans('delayed_group', p_group_id), 1) AS l
     ),
     (
-      SELECT t.start_after
-      FROM long_task.task AS t
-      WHERE t.state_id = 'AD'
-        AND t.running_on IS NULL
-        AND t.worker_id = p_worker_id
-        AND t.start_after < v_horizon
-      ORDER BY t.start_after
-      LIMIT 1
+      SELECT l.place
+      FROM long_task.live_places('delayed_worker', p_worker_id, long_task.queue_spans('delayed_worker', p_worker_id), 1) AS l
     )
   );
   IF v_due <= v_now THEN
-    RETURN v_pause;
+    RETURN LEAST(v_again, v_pause);
   END IF;
-  RETURN extract(epoch FROM v_due - v_now);
+  RETURN LEAST(v_again, CASE WHEN v_due < v_now + v_horizon THEN (v_due - v_now) / 1000000.0 END);
 END
 $$;
 
@@ -6397,6 +6907,20 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.tell_workflow() IS 'Trigger: have it seen whether a run may begin when a task of another has ended.';
+
+CREATE FUNCTION long_task.time_to_place(p_time timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF isfinite(p_time) THEN
+    RETURN extract(epoch FROM p_time) * 1000000;
+  END IF;
+  RETURN CASE WHEN p_time > '2000-01-01 00:00:00+00' THEN 9223372036854775806 ELSE -9223372036854775808 END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.time_to_place(p_time timestamp with time zone) IS 'Microseconds since 1970.';
 
 CREATE FUNCTION long_task.waiting_queues(p_state_id text) RETURNS TABLE(group_id integer, worker_id integer, since timestamp with time zone)
     LANGUAGE plpgsql STABLE
@@ -8520,6 +9044,8 @@ REVOKE ALL ON FUNCTION long_task.end_lease(p_lease long_task.worker_lease, p_rep
 
 REVOKE ALL ON FUNCTION long_task.enter_task() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.entries_read(p_queue text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.fill_in(p_command text[], p_word text, p_values jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.find_next_start() FROM PUBLIC;
@@ -8533,6 +9059,8 @@ REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.front_place() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) FROM PUBLIC;
 
@@ -8558,7 +9086,11 @@ REVOKE ALL ON FUNCTION long_task.keep_deleted_attempt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.keep_ids_unique() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.keep_queue_gaps(p_queue text, p_key integer, p_gaps long_task.queue_gaps) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.key_room(p_key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.known_spans(p_queue text, p_key integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.latest_start(p_schedule long_task.schedule, p_start timestamp with time zone, p_end timestamp with time zone) FROM PUBLIC;
 
@@ -8583,6 +9115,8 @@ REVOKE ALL ON FUNCTION long_task.limit_workflow(p_workflow text, p_version integ
 
 REVOKE ALL ON FUNCTION long_task.link_tasks() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.live_places(p_queue text, p_key integer, p_spans long_task.queue_span[], p_limit integer) FROM PUBLIC;
+
 GRANT SELECT ON TABLE long_task.workflow_run TO long_task_reader;
 GRANT SELECT ON TABLE long_task.workflow_run TO long_task_user;
 
@@ -8592,6 +9126,8 @@ REVOKE ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id int
 GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id integer, p_slots integer, p_node_name text, p_host text, p_pid integer, p_process text, p_connection integer, p_version text, p_lease_duration double precision, p_recovery_delay double precision, p_reports json, p_dead_process text, p_watched text[]) TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
 
@@ -8624,6 +9160,8 @@ GRANT ALL ON FUNCTION long_task.next_start_after(p_schedule long_task.schedule, 
 REVOKE ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.next_starts(p_task_id bigint, p_next_start timestamp with time zone) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.note_gaps(p_queue text, p_key integer, p_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.note_maintenance(p_error text) FROM PUBLIC;
 
@@ -8724,6 +9262,8 @@ REVOKE ALL ON FUNCTION long_task.pick_tasks(p_worker_id integer, p_group_id inte
 
 REVOKE ALL ON FUNCTION long_task.pinned_worker(p_task long_task.task) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.place_to_time(p_place bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.plain_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
@@ -8731,6 +9271,10 @@ REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_reader;
@@ -8834,6 +9378,8 @@ REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.tell_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_workflow() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.time_to_place(p_time timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.waiting_queues(p_state_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.waiting_queues(p_state_id text) TO long_task_reader;

@@ -26,6 +26,8 @@ _SVG = "{http://www.w3.org/2000/svg}"
         "retention",
         "doctor",
         "packing",
+        "depth",
+        "snapshots",
     ],
 )
 def test_a_benchmark_prints_its_numbers_and_writes_them_down(name: str, tmp_path: Path) -> None:

@@ -15,13 +15,12 @@ UNSTARTED: dict[str, Any] = {
 }
 
 
-def test_it_takes_its_old_place_in_the_queue(sql: Sql, node: Node) -> None:
+def test_it_comes_before_what_was_behind_it(sql: Sql, node: Node) -> None:
     first, second, third = (sql.insert() for _ in range(3))
-    place = sql.look(first, "ready_seq")
     assert node.claim(2) == [first, second]
     assert node.report(first, **UNSTARTED) == []
-    columns = "state_id, ready_seq, running_on, worker_id, started, finished, error"
-    assert sql.look(first, columns) == ("AW", place, None, None, None, None, None)
+    columns = "state_id, running_on, worker_id, started, finished, error"
+    assert sql.look(first, columns) == ("AW", None, None, None, None, None)
     assert node.claim(2) == [first, third]
 
 

@@ -30,6 +30,13 @@ OTHERS = {
 }
 
 
+DEEP = {
+    "blocked": ("state_id, has_needs", "'AB', true"),
+    "many priorities": ("state_id, priority", "'AW', n % 1000"),
+    "history": ("state_id, attempt, finished", "'CS', 1, now()"),
+}
+
+
 class Touched:
     """What was touched in long_task.task."""
 
@@ -145,3 +152,96 @@ def test_processes_that_just_go_on_are_not_looked_at(
         assert planned_early.attend() == [(cancelled, 1, "kill")]
     assert touched.rows_by_scan == 0
     assert touched.entries < 10
+
+
+@pytest.mark.parametrize("situation", ["nothing", "blocked", "many priorities", "history"])
+def test_a_claim_touches_little_more_than_it_takes(
+    database: Database, planned_early: Node, situation: str
+) -> None:
+    """Twenty thousand more of them, and the rows touched are the same."""
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    with people.without_triggers():
+        if situation in DEEP:
+            columns, values = DEEP[situation]
+            people.run(
+                f"INSERT INTO long_task.task (command, {columns})"
+                f" SELECT '{{true}}', {values} FROM generate_series(1, 4 * {CROWD}) AS n"
+            )
+    own = [people.insert(priority=-1) for _ in range(16)]
+    people.rows("SELECT pg_stat_force_next_flush()")
+    with _touched(planned_early.sql, watch) as touched:
+        assert planned_early.claim(free=16) == own
+        planned_early.sync(*(ended(task_id) for task_id in own), free=0)
+    assert touched.rows_by_scan == 0
+    assert touched.entries < 16 * 12, touched.by_index
+
+
+def test_it_touches_the_same_when_statistics_say_that_there_are_a_hundred_million(
+    database: Database, planned_early: Node
+) -> None:
+    """The session is another one: its plans are made by these statistics."""
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    people.run(
+        "INSERT INTO long_task.task (state_id, command)"
+        f" SELECT 'AW', '{{true}}' FROM generate_series(1, {CROWD})"
+    )
+    tables = "oid IN ('long_task.task'::regclass, 'long_task.task_run'::regclass)"
+    people.run("ANALYZE long_task.task, long_task.task_run")
+    kept = people.rows(f"SELECT reltuples, relpages, oid FROM pg_class WHERE {tables}")
+    people.run(f"UPDATE pg_class SET reltuples = 1e8, relpages = 5000000 WHERE {tables}")
+    try:
+        node = planned_early
+        node.sql = Sql(database.connect())
+        with _touched(node.sql, watch) as touched:
+            claimed = node.claim(free=16)
+            node.sync(*(ended(task_id) for task_id in claimed), free=0, lease=60)
+    finally:
+        for tuples, pages, oid in kept:
+            people.run(
+                "UPDATE pg_class SET reltuples = %s, relpages = %s WHERE oid = %s",
+                tuples, pages, oid,
+            )  # fmt: skip
+    assert len(claimed) == 16
+    assert touched.rows_by_scan == 0
+    assert touched.entries < 16 * 12, touched.by_index
+
+
+def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapshot(
+    database: Database, planned_early: Node
+) -> None:
+    people, watch = Sql(database.connect()), Sql(database.connect())
+    looking = Sql(database.connect(autocommit=False))
+    looking.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    looking.value("SELECT count(*) FROM long_task.task")
+    node = planned_early
+    found: list[int] = []
+    for _ in range(2):
+        for delayed in (False, True):
+            _come_and_go(people, node, delayed=delayed)
+        own = [people.insert() for _ in range(16)]
+        people.rows("SELECT pg_stat_force_next_flush()")
+        with _touched(node.sql, watch) as touched:
+            assert node.claim(free=17) == own
+            node.sync(*(ended(task_id) for task_id in own), free=17)
+        found.append(touched.entries)
+        assert touched.rows_by_scan == 0
+    looking.connection.rollback()
+    # Twenty and then forty thousand entries of each index are dead. What is read of them is what
+    # gaps are looked into by: two calls that have nothing else to do, and two queues.
+    assert max(found) < 24_000, touched.by_index
+    assert found[1] < 1.5 * found[0], found
+
+
+def _come_and_go(people: Sql, node: Node, *, delayed: bool) -> None:
+    """Tasks that are queued and end, or are delayed, released and end."""
+    with people.without_triggers():
+        people.run(
+            "INSERT INTO long_task.task (command, state_id, start_after)"
+            " SELECT '{true}', %s, clock_timestamp() FROM generate_series(1, 2 * %s)",
+            "AD" if delayed else "AW",
+            CROWD,
+        )
+    started = node.sync(free=1000).start
+    while started:
+        reports = [ended(order.task_id, order.attempt) for order in started]
+        started = node.sync(*reports, free=1000).start

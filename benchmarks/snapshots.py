@@ -1,0 +1,31 @@
+"""What a snapshot costs that somebody holds while tasks come and go."""
+
+from collections.abc import Iterator
+
+from benchmarks import turns
+from benchmarks.lab import Lab
+from benchmarks.report import Result, say
+
+NAME = "snapshots"
+_BATCH = 200
+
+
+def run(lab: Lab, *, small: bool) -> Iterator[Result]:
+    """Two databases, each with its node, take turns; a session looks at one all the time."""
+    since = 20_000 if small else 500_000
+    settings = turns.Turns(NAME, 1, 2, 100) if small else turns.Turns(NAME, 3, 7, 1000)
+    with lab.beside("looked_at") as other:
+        held = other.connect(autocommit=False)
+        held.set_session(isolation_level="REPEATABLE READ")
+        with held.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM long_task.task")
+        say(f"  {since} tasks come and go while a session holds a snapshot")
+        turns.fill(other, since + _BATCH)
+        client = turns.Client(other)
+        for _ in range(since // _BATCH):
+            client.call(_BATCH)
+        client.leave()
+        name = f"snapshot older than {since} tasks"
+        yield from turns.compare(lab, other, name, settings)
+        held.close()
+    lab.empty()
