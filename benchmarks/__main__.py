@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import graphs, latency, people, report, schedules, size, throughput
+from benchmarks import fleet, graphs, latency, people, report, schedules, size, throughput
 from benchmarks.lab import opened
 from benchmarks.report import Result, say
 
 _ALL = {
-    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people)
+    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people, fleet)
 }
 _JSON = Path(__file__).parent / "results" / "latest.json"
 

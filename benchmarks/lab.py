@@ -117,10 +117,26 @@ class Lab:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)
 
+    @contextmanager
+    def with_connections(self, count: int) -> Iterator[None]:
+        """The server restarted so that it takes so many connections, and as before in the end."""
+        self._restart(f"SET max_connections = {count}")
+        try:
+            yield
+        finally:
+            self._restart("RESET max_connections")
+
     def pgbench(self, *words: str, options: str = "") -> str:
         """What pgbench prints. ``options`` are server settings as of ``PGOPTIONS``."""
         environment = self._environment | {"PGOPTIONS": options}
         return _run([str(self.bin_dir / "pgbench"), *words, self.dsn], environment)
+
+    def _restart(self, change: str) -> None:
+        self.ask(f"ALTER SYSTEM {change}")
+        self.connection.close()
+        self._pg_tasks("stop")
+        self._pg_tasks("start")
+        self.connection = self.connect()
 
     def _pg_tasks(self, action: str) -> str:
         words = [sys.executable, "-m", "pg_tasks", "db", action, "--data-dir", str(self._data_dir)]

@@ -1,6 +1,6 @@
 -- recover_failed_workers: give back the tasks of workers whose node has failed.
 --
--- Called by  sync, at the renewal of a lease: every node watches over all others.
+-- Called by  sync, at the renewal of a lease: every node watches over some others.
 -- Locks      lease rows of failed workers FOR UPDATE SKIP LOCKED, so that one of the watchers does it and
 --            none waits; task rows, as finish_attempts does.
 -- Raises     nothing
@@ -10,7 +10,10 @@
 --
 -- p_watched: the leases (lease_state) for whose end the node has waited by its own clock; no other is judged.
 --
--- Returns a JSON array of the leases of all other workers, each as [lease_state, seconds until it is over by the
+-- Which ones: so many as come after it in the order of index worker_lease_watch, so that the watch over a fleet costs each
+-- node the same however large it is, and each lease has so many watchers. All others, if there are no more than that.
+--
+-- Returns a JSON array of the leases to be watched, each as [lease_state, seconds until it is over by the
 -- database's clock, seconds that the whole of it lasts].
 CREATE OR REPLACE FUNCTION long_task.recover_failed_workers(
   p_worker_id integer,
@@ -20,8 +23,13 @@ RETURNS json
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 DECLARE
+  v_some  CONSTANT integer := 16;
+  v_now   timestamptz;
   v_lease long_task.worker_lease;
   v_lost  integer;
 BEGIN
@@ -29,6 +37,7 @@ BEGIN
     SELECT l.*
     FROM long_task.worker_lease AS l
     WHERE l.active
+      AND l.worker_id = ANY (ARRAY(SELECT split_part(w.lease, '/', 1)::integer FROM unnest(p_watched) AS w(lease)))
       AND l.worker_id <> p_worker_id
       AND long_task.lease_over_at(l) <= long_task.clock()
       AND long_task.lease_state(l) = ANY (p_watched)
@@ -43,18 +52,40 @@ BEGIN
     END IF;
   END LOOP;
 
+  v_now := long_task.clock();
   RETURN (
     SELECT json_agg(json_build_array(
-      long_task.lease_state(l),
-      extract(epoch FROM long_task.lease_over_at(l) - long_task.clock()),
-      extract(epoch FROM l.lease_duration + l.recovery_delay)
+      long_task.lease_state(w.lease),
+      extract(epoch FROM long_task.lease_over_at(w.lease) - v_now),
+      extract(epoch FROM (w.lease).lease_duration + (w.lease).recovery_delay)
     ))
-    FROM long_task.worker_lease AS l
-    WHERE l.active
-      AND l.worker_id <> p_worker_id
+    FROM (
+      SELECT o.lease
+      FROM (
+        (
+          SELECT a AS lease
+          FROM long_task.worker_lease AS a
+          WHERE a.active
+            AND hashint4(a.worker_id) > hashint4(p_worker_id)
+          ORDER BY hashint4(a.worker_id)
+          LIMIT v_some
+        )
+        UNION ALL
+        (
+          SELECT b
+          FROM long_task.worker_lease AS b
+          WHERE b.active
+            AND hashint4(b.worker_id) <= hashint4(p_worker_id)
+            AND b.worker_id <> p_worker_id
+          ORDER BY hashint4(b.worker_id)
+          LIMIT v_some
+        )
+      ) AS o
+      LIMIT v_some
+    ) AS w
   );
 END
 $$;
 
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
-  'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
+  'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';

@@ -21,7 +21,8 @@
 --   again     task ids whose report has to be handed in again
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
---   watch     at a renewal: the leases of other workers (recover_failed_workers)
+--   heed      which notification of its group's channel, beside those to all, is for this node; null: none
+--   watch     at a renewal: the leases of others that this node watches (recover_failed_workers)
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
   p_worker_id     integer,
@@ -49,6 +50,9 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_look_in  double precision;
+  v_idle     boolean := false;
+  v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
 BEGIN
   SELECT l.group_id INTO v_group_id
@@ -107,9 +111,20 @@ BEGIN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
+    v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
+    IF v_idle AND v_stands THEN
+      v_look_in := long_task.take_post(v_group_id);
     END IF;
+    IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
+      v_wake_in := LEAST(
+        v_wake_in,
+        NULLIF(v_look_in, 0),
+        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+      );
+    END IF;
+  END IF;
+  IF NOT v_idle AND v_stands THEN
+    PERFORM long_task.leave_post(v_group_id);
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
 
@@ -119,6 +134,7 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
+    'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch
   );
 END

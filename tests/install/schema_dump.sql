@@ -112,6 +112,34 @@ $$;
 
 COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
+CREATE FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint DEFAULT 1) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_many CONSTANT integer := 10;
+  v_told boolean := statement_timestamp() <> transaction_timestamp();
+BEGIN
+  IF NOT v_told THEN
+    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
+      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) OR v_told;
+    END LOOP;
+    -- Nodes behind a pooler have no session that could stand at a post.
+    IF NOT v_told THEN
+      v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
+      IF NOT v_told THEN
+        PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
+      END IF;
+    END IF;
+  END IF;
+  IF v_told THEN
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) IS 'Wake some of the idle nodes of a group, if there are any.';
+
 CREATE FUNCTION long_task.announce_schedule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -142,13 +170,18 @@ CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  PERFORM long_task.announce(n.group_id, n.worker_id)
+  PERFORM CASE
+    WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+    ELSE long_task.announce(n.group_id, n.worker_id)
+  END
   FROM (
-    SELECT DISTINCT
+    SELECT
       i.group_id,
-      i.worker_id
+      i.worker_id,
+      count(*) AS count
     FROM inserted AS i
     WHERE i.state_id IN ('AW', 'AD')
+    GROUP BY i.group_id, i.worker_id
   ) AS n;
   RETURN NULL;
 END
@@ -1779,9 +1812,19 @@ BEGIN
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
-    PERFORM long_task.announce(t.group_id, t.worker_id)
-    FROM long_task.task AS t
-    WHERE t.id = ANY (v_ready);
+    PERFORM CASE
+      WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+      ELSE long_task.announce(n.group_id, n.worker_id)
+    END
+    FROM (
+      SELECT
+        t.group_id,
+        t.worker_id,
+        count(*) AS count
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_ready)
+      GROUP BY t.group_id, t.worker_id
+    ) AS n;
   END IF;
   IF v_settle IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_settle);
@@ -2162,6 +2205,23 @@ $$;
 
 COMMENT ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) IS 'Whether a run of a workflow, but for one, has an active task.';
 
+CREATE FUNCTION long_task.heeded_call() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_held integer := current_setting('long_task.post')::integer;
+BEGIN
+  RETURN CASE
+    WHEN v_held < 0 THEN NULL
+    WHEN v_held < long_task.sentries() THEN 'sentries'
+    ELSE v_held::text
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.heeded_call() IS 'Which notification of its group''s channel is for the session at its post; null: it has none.';
+
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2395,6 +2455,62 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
+CREATE FUNCTION long_task.leave_post(p_group_id integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_posts  CONSTANT integer := 64;
+  v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
+  v_last   integer;
+  v_wanted integer := 0;
+BEGIN
+  IF (v_held >= 0) IS NOT TRUE THEN
+    RETURN;
+  END IF;
+  PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
+  PERFORM set_config('long_task.post', '-1', false);
+
+  -- Posts are taken from the front: behind so many as there are nodes nobody stands.
+  v_last := (
+    SELECT count(*)
+    FROM (SELECT FROM long_task.worker_lease AS l WHERE l.group_id = p_group_id AND l.active LIMIT v_posts) AS n
+  ) - 1;
+  IF v_last < long_task.sentries() THEN
+    RETURN;
+  END IF;
+  FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      v_wanted := 1;
+    END IF;
+  END LOOP;
+  IF EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+  ) THEN
+    v_wanted := v_wanted + 1;
+  END IF;
+  FOR v_post IN long_task.sentries() .. v_last LOOP
+    EXIT WHEN v_wanted = 0;
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+    ELSE
+      PERFORM pg_notify('long_task_group_' || p_group_id, v_post::text);
+      v_wanted := v_wanted - 1;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_post(p_group_id integer) IS 'Let the session of a node that is idle no more leave its post, and call others that are.';
+
 CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2438,6 +2554,7 @@ BEGIN
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
+  PERFORM long_task.leave_post(v_lease.group_id);
   PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;
@@ -2648,6 +2765,7 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
+  PERFORM long_task.leave_post(p_group_id); -- it may be that of the lease that was lost
   -- Again, if a person deleted the worker while its row was waited for.
   LOOP
     INSERT INTO long_task.worker_lease (worker_id, group_id)
@@ -2903,7 +3021,11 @@ BEGIN
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
-    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+    IF NEW.worker_id IS NULL THEN
+      PERFORM long_task.announce_ready(NEW.group_id);
+    ELSE
+      PERFORM long_task.announce(NULL, NEW.worker_id);
+    END IF;
   END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;
@@ -3705,8 +3827,13 @@ COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bi
 CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) RETURNS json
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
+  v_some  CONSTANT integer := 16;
+  v_now   timestamptz;
   v_lease long_task.worker_lease;
   v_lost  integer;
 BEGIN
@@ -3714,6 +3841,7 @@ BEGIN
     SELECT l.*
     FROM long_task.worker_lease AS l
     WHERE l.active
+      AND l.worker_id = ANY (ARRAY(SELECT split_part(w.lease, '/', 1)::integer FROM unnest(p_watched) AS w(lease)))
       AND l.worker_id <> p_worker_id
       AND long_task.lease_over_at(l) <= long_task.clock()
       AND long_task.lease_state(l) = ANY (p_watched)
@@ -3728,20 +3856,42 @@ BEGIN
     END IF;
   END LOOP;
 
+  v_now := long_task.clock();
   RETURN (
     SELECT json_agg(json_build_array(
-      long_task.lease_state(l),
-      extract(epoch FROM long_task.lease_over_at(l) - long_task.clock()),
-      extract(epoch FROM l.lease_duration + l.recovery_delay)
+      long_task.lease_state(w.lease),
+      extract(epoch FROM long_task.lease_over_at(w.lease) - v_now),
+      extract(epoch FROM (w.lease).lease_duration + (w.lease).recovery_delay)
     ))
-    FROM long_task.worker_lease AS l
-    WHERE l.active
-      AND l.worker_id <> p_worker_id
+    FROM (
+      SELECT o.lease
+      FROM (
+        (
+          SELECT a AS lease
+          FROM long_task.worker_lease AS a
+          WHERE a.active
+            AND hashint4(a.worker_id) > hashint4(p_worker_id)
+          ORDER BY hashint4(a.worker_id)
+          LIMIT v_some
+        )
+        UNION ALL
+        (
+          SELECT b
+          FROM long_task.worker_lease AS b
+          WHERE b.active
+            AND hashint4(b.worker_id) <= hashint4(p_worker_id)
+            AND b.worker_id <> p_worker_id
+          ORDER BY hashint4(b.worker_id)
+          LIMIT v_some
+        )
+      ) AS o
+      LIMIT v_some
+    ) AS w
   );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
+COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';
 
 CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
     LANGUAGE plpgsql
@@ -4393,6 +4543,12 @@ $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
+CREATE FUNCTION long_task.sentries() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN 3;
+
+COMMENT ON FUNCTION long_task.sentries() IS 'How many idle nodes of a group are told of a task that is ready.';
+
 CREATE FUNCTION long_task.settle_changed_task() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4835,6 +4991,9 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_look_in  double precision;
+  v_idle     boolean := false;
+  v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
 BEGIN
   SELECT l.group_id INTO v_group_id
@@ -4893,9 +5052,20 @@ BEGIN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
+    v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
+    IF v_idle AND v_stands THEN
+      v_look_in := long_task.take_post(v_group_id);
     END IF;
+    IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
+      v_wake_in := LEAST(
+        v_wake_in,
+        NULLIF(v_look_in, 0),
+        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+      );
+    END IF;
+  END IF;
+  IF NOT v_idle AND v_stands THEN
+    PERFORM long_task.leave_post(v_group_id);
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
 
@@ -4905,12 +5075,51 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
+    'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch
   );
 END
 $$;
 
 COMMENT ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) IS 'For nodes: hand in reports, renew the lease, claim tasks, learn what to stop and when to call again.';
+
+CREATE FUNCTION long_task.take_post(p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_posts CONSTANT integer := 64;
+  v_held  integer := current_setting('long_task.post')::integer;
+  v_again boolean := false;
+BEGIN
+  IF v_held BETWEEN 0 AND long_task.sentries() - 1 THEN
+    RETURN NULL;
+  END IF;
+  FOR v_post IN 0 .. CASE WHEN v_held < 0 THEN v_posts ELSE long_task.sentries() END - 1 LOOP
+    IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
+      IF v_held >= 0 THEN
+        PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
+      END IF;
+      PERFORM set_config('long_task.post', v_post::text, false);
+      RETURN 0;
+    END IF;
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      v_again := true;
+    END IF;
+    EXIT WHEN v_again AND v_post >= long_task.sentries() - 1;
+  END LOOP;
+  IF NOT v_again THEN
+    RETURN NULL;
+  ELSIF v_held >= 0 THEN
+    RETURN 0.005; -- it is told of nothing more where it stands, but can be called
+  END IF;
+  PERFORM set_config('long_task.post', GREATEST(v_held - 1, -9)::text, false);
+  RETURN 0.001 * 2 ^ (-v_held - 1);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.take_post(p_group_id integer) IS 'Let the session of an idle node stand at a post of its group. Returns the seconds after which to look again; null: it can sleep.';
 
 CREATE FUNCTION long_task.tell_group() RETURNS trigger
     LANGUAGE plpgsql
@@ -6521,6 +6730,8 @@ CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (runn
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
+CREATE INDEX worker_lease_watch ON long_task.worker_lease USING btree (hashint4(worker_id)) WHERE active;
+
 CREATE INDEX workflow_edge_needs ON long_task.workflow_edge USING btree (workflow, version, needs_step);
 
 CREATE INDEX workflow_run_of_workflow ON long_task.workflow_run USING btree (workflow, version, id);
@@ -6634,6 +6845,9 @@ REVOKE ALL ON FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_vers
 REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.announce_schedule() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.announce_tasks() FROM PUBLIC;
@@ -6729,6 +6943,8 @@ REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer)
 
 REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.heeded_call() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.is_met(p_on text, p_condition jsonpath, p_state_id text, p_running_on integer, p_result jsonb) FROM PUBLIC;
@@ -6754,6 +6970,8 @@ REVOKE ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) F
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_post(p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean, p_again boolean) FROM PUBLIC;
 
@@ -6962,6 +7180,9 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.sentries() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.sentries() TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_entering_task() FROM PUBLIC;
@@ -6986,6 +7207,8 @@ REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p
 
 REVOKE ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection integer, p_reports json, p_free_slots integer, p_running integer, p_lease_seconds double precision, p_known bigint[], p_watched text[]) TO long_task_node;
+
+REVOKE ALL ON FUNCTION long_task.take_post(p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
 
