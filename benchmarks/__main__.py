@@ -14,7 +14,8 @@ from benchmarks.lab import opened
 from benchmarks.report import Result, say
 
 _ALL = {
-    module.NAME: module.run for module in (throughput, latency, schedules, graphs, size, people, fleet)
+    module.NAME: module.run
+    for module in (throughput, latency, schedules, graphs, size, people, fleet)
 }
 _JSON = Path(__file__).parent / "results" / "latest.json"
 

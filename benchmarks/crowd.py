@@ -22,13 +22,12 @@ from pg_tasks.node.roster import Roster
 from pg_tasks.node.session import Rules, Session
 from pg_tasks.node.standby import Standby
 
-_TERMS = Terms(30.0, 10.0, 1.0)
-_RULES = Rules(_TERMS, 5.0, 10.0)
-"""The defaults of a node's settings."""
+TERMS = Terms(30.0, 10.0, 1.0)
+"""The defaults of a node's settings. Seconds."""
 
 
 class _CountedLink(Link):
-    """Knows how often it was asked to ``sync``, and how often a renewal was not the reason."""
+    """Knows how often it was asked to ``sync``."""
 
     syncs = 0
 
@@ -38,11 +37,21 @@ class _CountedLink(Link):
 
 
 class Member:
-    """A node without processes."""
+    """A node without processes. ``endless``: what it is told to start does not end."""
 
-    def __init__(self, dsn: str, worker_id: int, group_id: int, slots: int) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        worker_id: int,
+        group_id: int,
+        slots: int,
+        *,
+        terms: Terms = TERMS,
+        endless: bool = False,
+    ) -> None:
         self.link = _CountedLink(dsn, f"pg_tasks worker {worker_id}", 60.0, 10.0)
-        self.ended = 0
+        self.started = 0
+        self._endless = endless
         roster = Roster(slots)
         self._dispatch = Dispatch(roster, worker_id, 10.0, 10.0)
         identity = Identity(
@@ -55,8 +64,8 @@ class Member:
             roster,
             self._dispatch,
             identity,
-            _RULES,
-            Standby(worker_id, _TERMS.renewal, lambda _: Proof.NONE),
+            Rules(terms, 5.0, 10.0),
+            Standby(worker_id, terms.renewal, lambda _: Proof.NONE),
             lambda: 0,
         )
 
@@ -64,8 +73,9 @@ class Member:
         """Ends what it was told to start, and does what is due."""
         for request in self._dispatch.take():
             if isinstance(request, Start):
-                self.ended += 1
-                self.session.ended(_done(request, now))
+                self.started += 1
+                if not self._endless:
+                    self.session.ended(_done(request, now))
         self.session.turn(now)
 
 
@@ -111,9 +121,9 @@ class Crowd:
         return sum(member.link.syncs for member in self.members)
 
     @property
-    def ended(self) -> int:
-        """Tasks that have come to an end so far, by what members know."""
-        return sum(member.ended for member in self.members)
+    def started(self) -> int:
+        """How often something was to be started so far."""
+        return sum(member.started for member in self.members)
 
     def close(self) -> None:
         """All connections are closed; the leases are left as they are."""
@@ -127,7 +137,7 @@ class Crowd:
         wanted = (-1, 0) if link.phase is Phase.CLOSED else (link.fileno(), link.mask)
         known = self._masks.get(member, (-1, 0))
         if wanted != known:
-            # A descriptor that was closed has left the poll by itself, and its number may be another's.
+            # What was closed has left the poll by itself, and its number may be another's.
             if known[0] != wanted[0]:
                 self._by_fd.pop(known[0], None)
             if wanted[0] >= 0 and wanted[0] in self._by_fd:
@@ -143,7 +153,7 @@ class Crowd:
 
 def _done(start: Start, now: float) -> Ended:
     return Ended(
-        start.task_id, start.attempt, pid=1, exit_code=0, signal=None, core_dumped=False, reason=None,
-        timeout=None, error=None, started=now, ended=now, user_seconds=0.0, system_seconds=0.0,
+        start.task_id, start.attempt, pid=1, exit_code=0, signal=None, core_dumped=False,
+        reason=None, timeout=None, error=None, started=now, ended=now, user_seconds=0.0, system_seconds=0.0,
         peak_memory=0, output=None, result=None, left_behind=0,
     )  # fmt: skip

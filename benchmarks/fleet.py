@@ -1,74 +1,73 @@
-"""Large fleets: what a thousand idle nodes cost the server, whom an insert wakes, who gets in whose way."""
+"""Large fleets: what idle nodes cost the server, whom an INSERT wakes, and races."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
-from benchmarks.crowd import Crowd, Member
+from benchmarks.crowd import TERMS, Crowd, Member
 from benchmarks.lab import Lab
 from benchmarks.report import Result, at_least, at_most, say
 
 NAME = "fleet"
 _FIRST = 1000
 """The workers' ids begin here."""
+_FEW, _MANY = 4, 100
+_MOMENT = 2.0
+"""Seconds in which everything that follows an INSERT has happened."""
 
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Idle nodes, then the same nodes when something is inserted, then nodes that race."""
-    idle, seconds, tasks, rounds = (60, 12.0, 2_000, 2) if small else (1_000, 45.0, 20_000, 5)
-    with lab.with_connections(idle + 50):
+    idle, seconds, tasks, rounds = (60, 10.0, 500, 1) if small else (1_000, 30.0, 6_000, 5)
+    with lab.with_connections(max(idle, _MANY) + 50):
         yield from _idle(lab, idle, seconds)
-        yield from _woken(lab, idle, 5)
+        yield from _woken(lab, 20, rounds)
+        yield from _woken(lab, idle, rounds)
         yield from _racing(lab, tasks, rounds)
     lab.empty()
 
 
 def _idle(lab: Lab, count: int, seconds: float) -> Iterator[Result]:
     with crowd(lab, count, slots=4) as nodes:
-        nodes.run(12.0)  # the first renewal of each
+        nodes.run(TERMS.renewal * 1.1)  # the first renewal of each is the dearest
         say(f"  watching {count} idle nodes for {seconds:.0f} s")
-        server = int(lab.ask("SELECT pg_postmaster_pid FROM (SELECT 1) AS one,"
-                             " LATERAL (SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"
-                             " AS pg_postmaster_pid) AS p"))
-        before, syncs = _cpu(server), nodes.syncs
+        before, syncs = lab.cpu(), nodes.syncs
         took = nodes.run(seconds)
-        share = (_cpu(server) - before) / took
-        calls = (nodes.syncs - syncs) / took
-        yield Result(NAME, f"{count} idle nodes: calls", calls, "/s")
-        yield Result(NAME, f"{count} idle nodes: the server's share of one core", share * 100, "%", at_most(5.0))
-        yield Result(NAME, "  of which each call", share / calls * 1e6, "us")
+        share, calls = (lab.cpu() - before) / took, (nodes.syncs - syncs) / took
+    yield Result(NAME, f"{count} idle nodes: calls", calls, "/s")
+    yield Result(NAME, "  the server's CPU for each", share / calls * 1e6, "us")
+    yield Result(NAME, "  the server's share of one core", share * 100, "%", at_most(5.0))
 
 
 def _woken(lab: Lab, count: int, rounds: int) -> Iterator[Result]:
-    """Calls within a second of an INSERT beside those of any other second."""
-    for some in (20, count):
-        with crowd(lab, some, slots=1) as nodes:
-            extra: list[float] = []
-            for _ in range(rounds):
-                idle = -nodes.syncs
-                nodes.run(2.0)
-                idle += nodes.syncs
-                woken = -nodes.syncs
-                _insert(lab, 1)
-                nodes.run(2.0)
-                woken += nodes.syncs
-                extra.append(woken - idle)
-            yield Result(NAME, f"{some} idle nodes with 1 slot: calls after one INSERT", median(extra), "", at_most(5))
+    """Calls that follow an INSERT, beside those of the same time before it."""
+    with crowd(lab, count, slots=1) as nodes:
+        extra, costs = [], []
+        for _ in range(rounds):
+            quiet, cpu = nodes.syncs, lab.cpu()
+            nodes.run(_MOMENT)
+            inserted, cpu_inserted = nodes.syncs, lab.cpu()
+            _insert(lab, 1)
+            nodes.run(_MOMENT)
+            extra.append(float(nodes.syncs - inserted) - (inserted - quiet))
+            costs.append(lab.cpu() - cpu_inserted - (cpu_inserted - cpu))
+    yield Result(NAME, f"{count} idle nodes: calls after one INSERT", median(extra), "", at_most(5))
+    yield Result(NAME, "  the server's CPU for that", median(costs) * 1000, "ms")
 
 
 def _racing(lab: Lab, tasks: int, rounds: int) -> Iterator[Result]:
-    rates: dict[int, list[float]] = {4: [], 100: []}
+    """A queue that is filled at once, emptied by a few nodes and by many, by turns."""
+    rates: dict[int, list[float]] = {_FEW: [], _MANY: []}
     for _ in range(rounds):
         for count, found in rates.items():
             lab.empty()
-            with crowd(lab, count, slots=4, group_id=_UNSERVED) as nodes:
-                pass
-    yield Result(NAME, "TODO", 0, "")
-
-
-_UNSERVED = 98
+            with crowd(lab, count, slots=4) as nodes:
+                _insert(lab, tasks)
+                found.append(tasks / nodes.run(120.0, lambda: nodes.started >= tasks))  # noqa: B023
+    for count, found in rates.items():
+        yield Result(NAME, f"{count} nodes that race for {tasks} tasks", median(found), "/s")
+    ratio = median(many / few for few, many in zip(rates[_FEW], rates[_MANY], strict=True))
+    yield Result(NAME, f"  {_MANY} nodes to {_FEW}", ratio, "x", at_least(0.9))
 
 
 @contextmanager
@@ -89,15 +88,3 @@ def _insert(lab: Lab, count: int) -> None:
         " SELECT 'AW', 0, '{/bin/true}' FROM generate_series(1, %s)",
         count,
     )
-
-
-def _cpu(server: int) -> float:
-    """Seconds that the server's processes have been on a processor, to the nanosecond."""
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    total = 0
-    for pid in [str(server), *children]:
-        try:
-            total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-        except OSError:
-            continue
-    return total / 1e9

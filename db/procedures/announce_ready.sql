@@ -29,7 +29,8 @@ DECLARE
 BEGIN
   IF NOT v_told THEN
     FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
-      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) OR v_told;
+      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      EXIT WHEN v_told;
     END LOOP;
     -- Nodes behind a pooler have no session that could stand at a post.
     IF NOT v_told THEN

@@ -9,7 +9,23 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  v_first  integer;
+  v_last   integer;
+  v_count  bigint;
+  v_pinned bigint;
 BEGIN
+  -- Grouping costs as much as all the rest, and mostly there is one group.
+  SELECT min(i.group_id), max(i.group_id), count(*), count(i.worker_id)
+  INTO v_first, v_last, v_count, v_pinned
+  FROM inserted AS i
+  WHERE i.state_id IN ('AW', 'AD');
+  IF v_count = 0 THEN
+    RETURN NULL;
+  ELSIF v_first = v_last AND v_pinned = 0 THEN
+    PERFORM long_task.announce_ready(v_first, v_count);
+    RETURN NULL;
+  END IF;
   PERFORM CASE
     WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
     ELSE long_task.announce(n.group_id, n.worker_id)

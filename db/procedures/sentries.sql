@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION long_task.sentries()
 RETURNS integer
 LANGUAGE sql
 IMMUTABLE
-RETURN 3;
+RETURN 2;
 
 COMMENT ON FUNCTION long_task.sentries() IS
   'How many idle nodes of a group are told of a task that is ready.';

@@ -122,7 +122,8 @@ DECLARE
 BEGIN
   IF NOT v_told THEN
     FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
-      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) OR v_told;
+      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      EXIT WHEN v_told;
     END LOOP;
     -- Nodes behind a pooler have no session that could stand at a post.
     IF NOT v_told THEN
@@ -169,7 +170,23 @@ CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_first  integer;
+  v_last   integer;
+  v_count  bigint;
+  v_pinned bigint;
 BEGIN
+  -- Grouping costs as much as all the rest, and mostly there is one group.
+  SELECT min(i.group_id), max(i.group_id), count(*), count(i.worker_id)
+  INTO v_first, v_last, v_count, v_pinned
+  FROM inserted AS i
+  WHERE i.state_id IN ('AW', 'AD');
+  IF v_count = 0 THEN
+    RETURN NULL;
+  ELSIF v_first = v_last AND v_pinned = 0 THEN
+    PERFORM long_task.announce_ready(v_first, v_count);
+    RETURN NULL;
+  END IF;
   PERFORM CASE
     WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
     ELSE long_task.announce(n.group_id, n.worker_id)
@@ -4545,7 +4562,7 @@ COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_i
 
 CREATE FUNCTION long_task.sentries() RETURNS integer
     LANGUAGE sql IMMUTABLE
-    RETURN 3;
+    RETURN 2;
 
 COMMENT ON FUNCTION long_task.sentries() IS 'How many idle nodes of a group are told of a task that is ready.';
 
@@ -6758,9 +6775,9 @@ CREATE TRIGGER check_changed_task_workflow BEFORE UPDATE OF workflow, state_id, 
 
 CREATE TRIGGER check_dependency BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.check_dependency();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay)::text <> '00:00:10'::text) OR (new.max_attempts <> 1) OR (new.progress IS NOT NULL) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (((new.state_id <> 'DR'::text) OR new.shed_clone) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task_input();
+CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (new.params IS NOT NULL) OR (new.stdin IS NOT NULL) OR (new.cwd IS NOT NULL) OR (pg_column_size(new.command) > 1000) OR ((new.command[1] <> ''::text) IS NOT TRUE) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_input();
 
 CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL) OR (new.needs IS NOT NULL) OR (new.unmet IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
 
