@@ -154,6 +154,6 @@ class Crowd:
 def _done(start: Start, now: float) -> Ended:
     return Ended(
         start.task_id, start.attempt, pid=1, exit_code=0, signal=None, core_dumped=False,
-        reason=None, timeout=None, error=None, started=now, ended=now, user_seconds=0.0, system_seconds=0.0,
-        peak_memory=0, output=None, result=None, left_behind=0,
+        reason=None, timeout=None, error=None, started=now, ended=now, user_seconds=0.0,
+        system_seconds=0.0, peak_memory=0, output=None, result=None, left_behind=0,
     )  # fmt: skip

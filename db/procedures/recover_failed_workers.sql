@@ -1,12 +1,8 @@
--- recover_failed_workers: give back the tasks of workers whose node has failed.
+-- recover_failed_workers: give back the tasks of workers whose node has failed, and tell which to watch.
 --
 -- Called by  sync, at the renewal of a lease: every node watches over some others.
--- Locks      lease rows of failed workers FOR UPDATE SKIP LOCKED, so that one of the watchers does it and
---            none waits; task rows, as finish_attempts does.
+-- Locks      as recover_watched
 -- Raises     nothing
---
--- Rows that somebody holds in an open transaction are passed over. The lease stays until none is left, so
--- that its worker is given to nobody whose tasks would then be somebody else's.
 --
 -- p_watched: the leases (lease_state) for whose end the node has waited by its own clock; no other is judged.
 --
@@ -28,30 +24,12 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_some  CONSTANT integer := 16;
-  v_now   timestamptz;
-  v_lease long_task.worker_lease;
-  v_lost  integer;
+  v_some CONSTANT integer := 10;
+  v_now  timestamptz;
 BEGIN
-  FOR v_lease IN
-    SELECT l.*
-    FROM long_task.worker_lease AS l
-    WHERE l.active
-      AND l.worker_id = ANY (ARRAY(SELECT split_part(w.lease, '/', 1)::integer FROM unnest(p_watched) AS w(lease)))
-      AND l.worker_id <> p_worker_id
-      AND long_task.lease_over_at(l) <= long_task.clock()
-      AND long_task.lease_state(l) = ANY (p_watched)
-    ORDER BY l.worker_id
-    FOR UPDATE SKIP LOCKED
-  LOOP
-    v_lost := long_task.end_lease(v_lease);
-    IF v_lost IS NOT NULL THEN
-      PERFORM long_task.log_event('recovered', v_lease, v_lost,
-        format('%s failed, and worker %s saw it', long_task.name_holder(v_lease), p_worker_id));
-      PERFORM long_task.announce(NULL, v_lease.worker_id);
-    END IF;
-  END LOOP;
-
+  IF cardinality(p_watched) > 0 THEN
+    PERFORM long_task.recover_watched(p_worker_id, p_watched);
+  END IF;
   v_now := long_task.clock();
   RETURN (
     SELECT json_agg(json_build_array(

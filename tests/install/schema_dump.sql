@@ -3822,21 +3822,32 @@ CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
 COMMENT ON FUNCTION long_task.quote_label(p_text text, p_format text) IS 'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
 CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) RETURNS json
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
-  SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
-  FROM long_task.task AS t
-  WHERE t.running_on = p_worker_id
-    AND (
-      t.id <> ALL (p_known)
-      OR EXISTS (
-        SELECT
-        FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-        WHERE r.task_id = t.id
-          AND r.attempt <> t.attempt
+BEGIN
+  -- An idle node's: by far the cheapest question.
+  IF NOT EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id) THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+      AND (
+        t.id <> ALL (p_known)
+        OR EXISTS (
+          SELECT
+          FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+          WHERE r.task_id = t.id
+            AND r.attempt <> t.attempt
+        )
       )
-    )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) IS 'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
@@ -3849,30 +3860,12 @@ CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched 
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_some  CONSTANT integer := 16;
-  v_now   timestamptz;
-  v_lease long_task.worker_lease;
-  v_lost  integer;
+  v_some CONSTANT integer := 10;
+  v_now  timestamptz;
 BEGIN
-  FOR v_lease IN
-    SELECT l.*
-    FROM long_task.worker_lease AS l
-    WHERE l.active
-      AND l.worker_id = ANY (ARRAY(SELECT split_part(w.lease, '/', 1)::integer FROM unnest(p_watched) AS w(lease)))
-      AND l.worker_id <> p_worker_id
-      AND long_task.lease_over_at(l) <= long_task.clock()
-      AND long_task.lease_state(l) = ANY (p_watched)
-    ORDER BY l.worker_id
-    FOR UPDATE SKIP LOCKED
-  LOOP
-    v_lost := long_task.end_lease(v_lease);
-    IF v_lost IS NOT NULL THEN
-      PERFORM long_task.log_event('recovered', v_lease, v_lost,
-        format('%s failed, and worker %s saw it', long_task.name_holder(v_lease), p_worker_id));
-      PERFORM long_task.announce(NULL, v_lease.worker_id);
-    END IF;
-  END LOOP;
-
+  IF cardinality(p_watched) > 0 THEN
+    PERFORM long_task.recover_watched(p_worker_id, p_watched);
+  END IF;
   v_now := long_task.clock();
   RETURN (
     SELECT json_agg(json_build_array(
@@ -3909,6 +3902,36 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';
+
+CREATE FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_lease long_task.worker_lease;
+  v_lost  integer;
+BEGIN
+  FOR v_lease IN
+    SELECT l.*
+    FROM long_task.worker_lease AS l
+    WHERE l.active
+      AND l.worker_id <> p_worker_id
+      AND long_task.lease_over_at(l) <= long_task.clock()
+      AND long_task.lease_state(l) = ANY (p_watched)
+    ORDER BY l.worker_id
+    FOR UPDATE SKIP LOCKED
+  LOOP
+    v_lost := long_task.end_lease(v_lease);
+    IF v_lost IS NOT NULL THEN
+      PERFORM long_task.log_event('recovered', v_lease, v_lost,
+        format('%s failed, and worker %s saw it', long_task.name_holder(v_lease), p_worker_id));
+      PERFORM long_task.announce(NULL, v_lease.worker_id);
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of those of some workers whose lease is over.';
 
 CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
     LANGUAGE plpgsql
@@ -5013,24 +5036,32 @@ DECLARE
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
 BEGIN
-  SELECT l.group_id INTO v_group_id
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-    AND l.epoch = p_epoch
-    AND l.connection = p_connection
-    AND l.active
-    AND l.locked_until > long_task.clock()
-  FOR NO KEY UPDATE;
+  IF p_lease_seconds IS NULL THEN
+    SELECT l.group_id INTO v_group_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    FOR NO KEY UPDATE;
+  ELSE
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    RETURNING l.group_id INTO v_group_id;
+  END IF;
   IF NOT FOUND THEN
     PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
       'Kill everything and ask for the worker afresh.');
   END IF;
   IF p_lease_seconds IS NOT NULL THEN
-    UPDATE long_task.worker_lease AS l
-    SET
-      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-      task_count = p_running
-    WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
@@ -7144,6 +7175,8 @@ GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
