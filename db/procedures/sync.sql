@@ -84,6 +84,25 @@ BEGIN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
 
+  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
+    -- The post comes first: who inserts from now on, sees it.
+    IF v_stands THEN
+      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
+    END IF;
+    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
+    IF v_wake_in IS NOT NULL THEN
+      RETURN json_build_object(
+        'start', NULL,
+        'attend', NULL,
+        'again', NULL,
+        'stop', 0,
+        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
+        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
+        'watch', v_watch
+      );
+    END IF;
+  END IF;
+
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
     v_wake_in := long_task.settle_workflows();
   END IF;

@@ -1,6 +1,6 @@
 -- take_post: let the session of an idle node stand at a post of its group, as far to the front as it can.
 --
--- Called by  sync, of a node that has claimed what there was and has slots left
+-- Called by  sync, of a node that has claimed what there was and has slots left, or is about to look whether there is anything
 -- Locks      the post (an advisory lock of the session), if nobody has it
 -- Raises     nothing
 --

@@ -3815,6 +3815,69 @@ $$;
 
 COMMENT ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) IS 'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
+CREATE FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_due timestamptz;
+BEGIN
+  SELECT CASE
+    WHEN EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+    ) OR EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+    )
+      OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
+      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
+      OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+      OR EXISTS (SELECT FROM long_task.unsettled_task)
+      OR EXISTS (SELECT FROM long_task.unsettled_key)
+      OR EXISTS (SELECT FROM long_task.unsettled_workflow)
+    THEN '-infinity'
+    ELSE LEAST(
+      'infinity',
+      (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ),
+      (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+        ORDER BY t.start_after
+        LIMIT 1
+      ),
+      (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+        ORDER BY t.start_after
+        LIMIT 1
+      )
+    )
+  END
+  INTO v_due;
+  RETURN CASE
+    WHEN v_due = 'infinity' THEN 'infinity'
+    WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) IS 'Seconds until an idle node has something to do, infinity if nothing is due; null if there is something to do now.';
+
 CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN CASE p_format WHEN 'dot'::text THEN replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '\'::text, '\\'::text), '"'::text, '\"'::text) ELSE replace(replace(replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '&'::text, '&amp;'::text), '"'::text, '&quot;'::text), '<'::text, '&lt;'::text), '>'::text, '&gt;'::text) END;
@@ -5063,6 +5126,25 @@ BEGIN
   END IF;
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
+  END IF;
+
+  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
+    -- The post comes first: who inserts from now on, sees it.
+    IF v_stands THEN
+      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
+    END IF;
+    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
+    IF v_wake_in IS NOT NULL THEN
+      RETURN json_build_object(
+        'start', NULL,
+        'attend', NULL,
+        'again', NULL,
+        'stop', 0,
+        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
+        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
+        'watch', v_watch
+      );
+    END IF;
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -7167,6 +7249,8 @@ REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_reader;

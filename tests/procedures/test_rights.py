@@ -32,7 +32,8 @@ CALLABLE = {
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker"},
 }  # fmt: skip
 CALLABLE[USER] = CALLABLE[READER] | {
-    "announce", "announce_ready", "sentries", "assert_attempt", "run_now", "new_workflow_version", "start_workflow",
+    "announce", "announce_ready", "sentries", "assert_attempt", "run_now",
+    "new_workflow_version", "start_workflow",
     "resume_workflow", "cancel_workflow", "skip_task",
 }  # fmt: skip
 
