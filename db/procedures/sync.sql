@@ -55,31 +55,7 @@ DECLARE
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
 BEGIN
-  IF p_lease_seconds IS NULL THEN
-    SELECT l.group_id INTO v_group_id
-    FROM long_task.worker_lease AS l
-    WHERE l.worker_id = p_worker_id
-      AND l.epoch = p_epoch
-      AND l.connection = p_connection
-      AND l.active
-      AND l.locked_until > long_task.clock()
-    FOR NO KEY UPDATE;
-  ELSE
-    UPDATE long_task.worker_lease AS l
-    SET
-      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-      task_count = p_running
-    WHERE l.worker_id = p_worker_id
-      AND l.epoch = p_epoch
-      AND l.connection = p_connection
-      AND l.active
-      AND l.locked_until > long_task.clock()
-    RETURNING l.group_id INTO v_group_id;
-  END IF;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
-      'Kill everything and ask for the worker afresh.');
-  END IF;
+  v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;

@@ -2239,6 +2239,45 @@ $$;
 
 COMMENT ON FUNCTION long_task.heeded_call() IS 'Which notification of its group''s channel is for the session at its post; null: it has none.';
 
+CREATE FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_group_id integer;
+BEGIN
+  IF p_lease_seconds IS NULL THEN
+    SELECT l.group_id INTO v_group_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    FOR NO KEY UPDATE;
+  ELSE
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    RETURNING l.group_id INTO v_group_id;
+  END IF;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+  RETURN v_group_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) IS 'Make sure that a node holds its worker until the end of its call, and renew the lease if told to. Returns its group.';
+
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5099,31 +5138,7 @@ DECLARE
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
 BEGIN
-  IF p_lease_seconds IS NULL THEN
-    SELECT l.group_id INTO v_group_id
-    FROM long_task.worker_lease AS l
-    WHERE l.worker_id = p_worker_id
-      AND l.epoch = p_epoch
-      AND l.connection = p_connection
-      AND l.active
-      AND l.locked_until > long_task.clock()
-    FOR NO KEY UPDATE;
-  ELSE
-    UPDATE long_task.worker_lease AS l
-    SET
-      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-      task_count = p_running
-    WHERE l.worker_id = p_worker_id
-      AND l.epoch = p_epoch
-      AND l.connection = p_connection
-      AND l.active
-      AND l.locked_until > long_task.clock()
-    RETURNING l.group_id INTO v_group_id;
-  END IF;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
-      'Kill everything and ask for the worker afresh.');
-  END IF;
+  v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
@@ -7074,6 +7089,8 @@ REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer)
 REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.heeded_call() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 

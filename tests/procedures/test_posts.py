@@ -115,9 +115,9 @@ def test_nobody_falls_asleep_beside_a_task_that_told_nobody_and_is_not_committed
     writer = Sql(database.connect())
     # One message, so that the statement looks like a transaction of its own, which is left open.
     writer.run(f"BEGIN; {ONE}")
-    waits = [idler.node.sync().wake_in for _ in range(4)]
-    assert all(wait and wait > 0 for wait in waits)
-    assert waits == sorted(waits, key=float), "it looks less and less often"
+    waits = [idler.node.sync().wake_in or 0.0 for _ in range(4)]
+    assert min(waits) > 0
+    assert waits == sorted(waits), "it looks less and less often"
     assert idler.post < 0
     writer.run("COMMIT")
     assert idler.heard() == []
