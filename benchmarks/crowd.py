@@ -27,12 +27,15 @@ TERMS = Terms(30.0, 10.0, 1.0)
 
 
 class _CountedLink(Link):
-    """Knows how often it was asked to ``sync``."""
+    """Knows how often it was asked to ``sync``, and how often not just to renew its lease."""
 
     syncs = 0
+    unrenewing = 0
 
     def ask(self, call: Call, now: float) -> None:
-        self.syncs += "long_task.sync(" in call.sql
+        if "long_task.sync(" in call.sql:
+            self.syncs += 1
+            self.unrenewing += call.values[6] is None
         super().ask(call, now)
 
 
@@ -119,6 +122,11 @@ class Crowd:
     def syncs(self) -> int:
         """Calls so far."""
         return sum(member.link.syncs for member in self.members)
+
+    @property
+    def unrenewing(self) -> int:
+        """Those of them that had another reason than a renewal."""
+        return sum(member.link.unrenewing for member in self.members)
 
     @property
     def started(self) -> int:

@@ -42,19 +42,16 @@ def _idle(lab: Lab, count: int, seconds: float, renewals: int) -> Iterator[Resul
 
 
 def _woken(lab: Lab, count: int, rounds: int) -> Iterator[Result]:
-    """Calls that follow an INSERT, beside those of the same time before it."""
+    """Calls that follow an INSERT, renewals left out."""
     with crowd(lab, count, slots=1) as nodes:
-        extra, costs = [], []
+        nodes.run(_MOMENT)
+        calls = []
         for _ in range(rounds):
-            quiet, cpu = nodes.syncs, lab.cpu()
-            nodes.run(_MOMENT)
-            inserted, cpu_inserted = nodes.syncs, lab.cpu()
+            before = nodes.unrenewing
             _insert(lab, 1)
             nodes.run(_MOMENT)
-            extra.append(float(nodes.syncs - inserted) - (inserted - quiet))
-            costs.append(lab.cpu() - cpu_inserted - (cpu_inserted - cpu))
-    yield Result(NAME, f"{count} idle nodes: calls after one INSERT", median(extra), "", at_most(5))
-    yield Result(NAME, "  the server's CPU for that", median(costs) * 1000, "ms")
+            calls.append(nodes.unrenewing - before)
+    yield Result(NAME, f"{count} idle nodes: calls after one INSERT", median(calls), "", at_most(5))
 
 
 def _racing(lab: Lab, tasks: int, rounds: int) -> Iterator[Result]:
@@ -65,17 +62,20 @@ def _racing(lab: Lab, tasks: int, rounds: int) -> Iterator[Result]:
             lab.empty()
             with crowd(lab, count, slots=4) as nodes:
                 # Each session has to compile the procedures and to plan, once.
-                _insert(lab, _WARM * count)
-                nodes.run(60.0, lambda: nodes.started >= _WARM * count)  # noqa: B023
+                _work_off(lab, nodes, _WARM * count)
                 nodes.run(0.5)
-                _insert(lab, tasks)
-                found.append(
-                    tasks / nodes.run(120.0, lambda: nodes.started >= _WARM * count + tasks)
-                )  # noqa: B023
+                found.append(tasks / _work_off(lab, nodes, tasks))
     for count, found in rates.items():
         yield Result(NAME, f"{count} nodes that race for {tasks} tasks", median(found), "/s")
     ratio = median(many / few for few, many in zip(rates[_FEW], rates[_MANY], strict=True))
     yield Result(NAME, f"  {_MANY} nodes to {_FEW}", ratio, "x", at_least(0.9))
+
+
+def _work_off(lab: Lab, nodes: Crowd, tasks: int) -> float:
+    """Inserts so many. Returns the seconds until all were run."""
+    enough = nodes.started + tasks
+    _insert(lab, tasks)
+    return nodes.run(120.0, lambda: nodes.started >= enough)
 
 
 @contextmanager

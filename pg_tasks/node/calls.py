@@ -260,7 +260,7 @@ def parse_synced(row: Row) -> Synced:
         stop=answer["stop"],
         wake_in=answer["wake_in"],
         watch=None if answer["watch"] is None else [Watched(*item) for item in answer["watch"]],
-        heed=answer["heed"],
+        heed=answer.get("heed"),
     )
 
 
