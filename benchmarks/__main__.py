@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     depth,
     doctor,
+    fleet,
     graphs,
     latency,
     peers,
@@ -41,6 +42,7 @@ _ALL = {
         snapshots,
         size,
         people,
+        fleet,
         retention,
         doctor,
     )

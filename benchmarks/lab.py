@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -104,6 +104,15 @@ class Lab:
             row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
+    def cpu(self) -> float:
+        """Seconds that the server's processes have been on a processor, to the nanosecond."""
+        server = int((self._data_dir / "postgresql" / "postmaster.pid").read_text().split()[0])
+        total = 0
+        for pid in [server, *_children(server)]:
+            with suppress(OSError):  # it has ended meanwhile
+                total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        return total / 1e9
+
     def empty(self) -> None:
         """Forget all tasks and all history, so that every round begins alike."""
         self.ask("TRUNCATE long_task.task, long_task.task_run")
@@ -134,10 +143,26 @@ class Lab:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)
 
+    @contextmanager
+    def with_connections(self, count: int) -> Iterator[None]:
+        """The server restarted so that it takes so many connections, and as before in the end."""
+        self._restart(f"SET max_connections = {count}")
+        try:
+            yield
+        finally:
+            self._restart("RESET max_connections")
+
     def pgbench(self, *words: str, options: str = "") -> str:
         """What pgbench prints. ``options`` are server settings as of ``PGOPTIONS``."""
         environment = self.environment | {"PGOPTIONS": options}
         return _run([str(self.bin_dir / "pgbench"), *words, self.dsn], environment)
+
+    def _restart(self, change: str) -> None:
+        self.ask(f"ALTER SYSTEM {change}")
+        self.connection.close()
+        self._pg_tasks("stop")
+        self._pg_tasks("start")
+        self.connection = self.connect()
 
     def _pg_tasks(self, action: str) -> str:
         words = [sys.executable, "-m", "pg_tasks", "db", action, "--data-dir", str(self._data_dir)]

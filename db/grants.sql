@@ -140,6 +140,8 @@ GRANT INSERT, UPDATE, DELETE ON long_task.retention TO long_task_user;
 GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
+  long_task.announce_ready(integer, bigint),
+  long_task.sentries(),
   long_task.assert_attempt(bigint, integer),
   long_task.run_now(bigint),
   long_task.new_workflow_version(text),

@@ -1,6 +1,7 @@
 -- announce: wake the nodes that may have something to do about a waiting task or a schedule.
 --
--- Called by  the triggers of task, release_delayed_tasks, finish_attempts.
+-- Called by  the triggers of task, and procedures that have changed what others wait for. For a task that any node
+--            of a group may start: announce_ready.
 -- Locks      nothing until commit, then PostgreSQL's own queue of notifications.
 -- Raises     nothing
 --

@@ -1,6 +1,6 @@
 -- end_lease: close the lease of a worker whose node is gone, and write off what it has left behind.
 --
--- Called by  lock_worker, leave_worker, recover_failed_workers, recover_worker_tasks, change_worker, under a
+-- Called by  lock_worker, leave_worker, recover_watched, recover_worker_tasks, change_worker, under a
 --            lock of the lease's row.
 -- Locks      the lease's row; task rows, as finish_attempts does.
 -- Raises     nothing

@@ -186,9 +186,19 @@ BEGIN
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
-    PERFORM long_task.announce(t.group_id, t.worker_id)
-    FROM long_task.task AS t
-    WHERE t.id = ANY (v_ready);
+    PERFORM CASE
+      WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+      ELSE long_task.announce(n.group_id, n.worker_id)
+    END
+    FROM (
+      SELECT
+        t.group_id,
+        t.worker_id,
+        count(*) AS count
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_ready)
+      GROUP BY t.group_id, t.worker_id
+    ) AS n;
   END IF;
   IF v_settle IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_settle);

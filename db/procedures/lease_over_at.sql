@@ -1,6 +1,6 @@
 -- lease_over_at: when a lease that is not renewed any more counts as lost.
 --
--- Called by  lock_worker, recover_failed_workers, recover_worker_tasks, change_worker
+-- Called by  lock_worker, recover_failed_workers, recover_watched, recover_worker_tasks, change_worker
 -- Locks      nothing
 -- Raises     nothing
 --

@@ -1,6 +1,6 @@
 -- lease_state: a lease as it is now, in one word that is another one after each renewal.
 --
--- Called by  lock_worker, recover_failed_workers
+-- Called by  lock_worker, recover_failed_workers, recover_watched
 -- Locks      nothing
 -- Raises     nothing
 --

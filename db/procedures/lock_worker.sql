@@ -57,6 +57,7 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
+  PERFORM long_task.leave_post(p_group_id); -- it may be that of the lease that was lost
   -- Again, if a person deleted the worker while its row was waited for.
   LOOP
     INSERT INTO long_task.worker_lease (worker_id, group_id)

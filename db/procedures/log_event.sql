@@ -1,6 +1,6 @@
 -- log_event: a line in the log of what happened to leases.
 --
--- Called by  lock_worker, leave_worker, recover_failed_workers, recover_worker_tasks, change_worker,
+-- Called by  lock_worker, leave_worker, recover_watched, recover_worker_tasks, change_worker,
 --            write_off_attempts
 -- Locks      nothing
 -- Raises     nothing

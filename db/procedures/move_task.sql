@@ -122,7 +122,11 @@ BEGIN
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
-    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+    IF NEW.worker_id IS NULL THEN
+      PERFORM long_task.announce_ready(NEW.group_id);
+    ELSE
+      PERFORM long_task.announce(NULL, NEW.worker_id);
+    END IF;
   END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;

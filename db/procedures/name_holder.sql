@@ -1,6 +1,6 @@
 -- name_holder: who holds a lease, or held it last, in words.
 --
--- Called by  lock_worker, recover_failed_workers, recover_worker_tasks, change_worker
+-- Called by  lock_worker, recover_watched, recover_worker_tasks, change_worker
 -- Locks      nothing
 -- Raises     nothing
 CREATE OR REPLACE FUNCTION long_task.name_holder(p_lease long_task.worker_lease)

@@ -16,22 +16,33 @@ CREATE OR REPLACE FUNCTION long_task.reconcile_attempts(
   p_reports   json
 )
 RETURNS json
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
-  SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
-  FROM long_task.task AS t
-  WHERE t.running_on = p_worker_id
-    AND (
-      t.id <> ALL (p_known)
-      OR EXISTS (
-        SELECT
-        FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-        WHERE r.task_id = t.id
-          AND r.attempt <> t.attempt
+BEGIN
+  -- An idle node's: by far the cheapest question.
+  IF NOT EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id) THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+      AND (
+        t.id <> ALL (p_known)
+        OR EXISTS (
+          SELECT
+          FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+          WHERE r.task_id = t.id
+            AND r.attempt <> t.attempt
+        )
       )
-    )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS

@@ -21,7 +21,8 @@
 --   again     task ids whose report has to be handed in again
 --   stop      the worker's stop code
 --   wake_in   seconds until something is due, at the latest; null: nothing is known to be due
---   watch     at a renewal: the leases of other workers (recover_failed_workers)
+--   heed      which notification of its group's channel, beside those to all, is for this node; null: none
+--   watch     at a renewal: the leases of others that this node watches (recover_failed_workers)
 --   maintain  at a renewal: whether maintain_step is due
 -- SECURITY DEFINER: roles that run nodes write no table themselves.
 CREATE OR REPLACE FUNCTION long_task.sync(
@@ -50,29 +51,36 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_look_in  double precision;
+  v_idle     boolean := false;
+  v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
   v_maintain boolean := false;
 BEGIN
-  SELECT l.group_id INTO v_group_id
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-    AND l.epoch = p_epoch
-    AND l.connection = p_connection
-    AND l.active
-    AND l.locked_until > long_task.clock()
-  FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
-      'Kill everything and ask for the worker afresh.');
-  END IF;
+  v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
-    UPDATE long_task.worker_lease AS l
-    SET
-      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-      task_count = p_running
-    WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
     v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
+  END IF;
+
+  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
+    -- The post comes first: who inserts from now on, sees it.
+    IF v_stands THEN
+      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
+    END IF;
+    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
+    IF v_wake_in IS NOT NULL THEN
+      RETURN json_build_object(
+        'start', NULL,
+        'attend', NULL,
+        'again', NULL,
+        'stop', 0,
+        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
+        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
+        'watch', v_watch,
+        'maintain', v_maintain
+      );
+    END IF;
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -110,9 +118,20 @@ BEGIN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
+    v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
+    IF v_idle AND v_stands THEN
+      v_look_in := long_task.take_post(v_group_id);
     END IF;
+    IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
+      v_wake_in := LEAST(
+        v_wake_in,
+        NULLIF(v_look_in, 0),
+        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+      );
+    END IF;
+  END IF;
+  IF NOT v_idle AND v_stands THEN
+    PERFORM long_task.leave_post(v_group_id);
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
 
@@ -122,6 +141,7 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
+    'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch,
     'maintain', v_maintain
   );

@@ -93,7 +93,9 @@ class Synced(NamedTuple):
     wake_in: float | None
     """Seconds until something is due."""
     watch: list[Watched] | None
-    """The leases of all other workers; told at a renewal."""
+    """The leases of other workers that this node watches; told at a renewal."""
+    heed: str | None = None
+    """What is said on the group's channel to this node among others; it is idle."""
     maintain: bool = False
     """Whether there is something to tidy up; told at a renewal."""
 
@@ -118,14 +120,16 @@ _VERSION = (
 
 
 def greet(worker_id: int, group_id: int, call_timeout: float) -> Call:
-    """Prepare a connection: its limits, its channels; asks for the version of the schema.
+    """Prepare a connection: its limits, its channels, that it can stand at a post (procedure
+    take_post); asks for the version of the schema.
 
     The procedures are made for READ COMMITTED, whatever the default of the database or the role is.
     """
     limits = _limits(call_timeout, local=False)
     isolation = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
     listening = _listening(worker_id, group_id)
-    return Call(f"{limits.sql}; {isolation}; {listening}; {_VERSION}", limits.values)
+    post = "SELECT set_config('long_task.post', '-1', false)"
+    return Call(f"{limits.sql}; {isolation}; {listening}; {post}; {_VERSION}", limits.values)
 
 
 def greet_pooled() -> Call:
@@ -140,8 +144,9 @@ def limited(call: Call, call_timeout: float) -> Call:
 
 
 def listen(worker_id: int, group_id: int) -> Call:
-    """Listen, on a connection that does nothing else."""
-    return Call(f"{_listening(worker_id, group_id)}; SELECT true")
+    """Listen, on a connection that does nothing else; the lock says so (announce_ready)."""
+    lock = "SELECT pg_advisory_lock_shared(hashtext('long_task.ear'), %s)"
+    return Call(f"{_listening(worker_id, group_id)}; {lock}; SELECT true", (group_id,))
 
 
 def _limits(call_timeout: float, *, local: bool) -> Call:
@@ -273,6 +278,7 @@ def parse_synced(row: Row) -> Synced:
         wake_in=answer["wake_in"],
         watch=None if answer["watch"] is None else [Watched(*item) for item in answer["watch"]],
         # By name, so that an earlier schema may say less.
+        heed=answer.get("heed"),
         maintain=answer.get("maintain", False),
     )
 

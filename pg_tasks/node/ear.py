@@ -49,9 +49,11 @@ class Ear:
                 # What happened while nobody listened.
                 return _EVERYTHING
             self._ask(now)
-            return self.link.take_hints(
+            hints = self.link.take_hints(
                 calls.worker_channel(self._worker_id), calls.SCHEDULE_CHANNEL
             )
+            # Its node has no post: whoever of the group is called, it may be the only one there.
+            return hints._replace(group=hints.group or bool(hints.calls))
         except (DatabaseAway, DatabaseRefused, LeaseLost) as error:
             self._away(error, now)
             return _NOTHING

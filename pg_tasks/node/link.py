@@ -32,6 +32,8 @@ class Hints(NamedTuple):
     group: bool = False
     worker: bool = False
     schedule: bool = False
+    calls: frozenset[str] = frozenset()
+    """What was said on the group's channel to some of those who listen (``Synced.heed``)."""
 
 
 class Phase(Enum):
@@ -123,12 +125,14 @@ class Link:
         """
         assert self._connection is not None
         own = self._connection.info.backend_pid
-        heard = {notice.channel for notice in self._connection.notifies if notice.pid != own}
+        others = [notice for notice in self._connection.notifies if notice.pid != own]
         self._connection.notifies.clear()
+        heard = {notice.channel for notice in others if not notice.payload}
         return Hints(
             group=bool(heard - {worker_channel, schedule_channel}),
             worker=worker_channel in heard,
             schedule=schedule_channel in heard,
+            calls=frozenset(notice.payload for notice in others if notice.payload),
         )
 
     def fileno(self) -> int:

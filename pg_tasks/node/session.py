@@ -82,6 +82,7 @@ class Session:
         self._asked: Asked | None = None
         self._asked_at = 0.0
         self._hinted = False
+        self._heed: str | None = None
         self._dismissed = False
         self._leave_at = 0.0
         self._watch = Watch()
@@ -271,7 +272,10 @@ class Session:
         """Something has happened that may be this node's business."""
         # Work for the group is nothing to a node without a free slot: it asks when one is free.
         # A schedule is everybody's business.
-        work = hints.group and self._roster.free and not self._is_leaving
+        group = hints.group or self._heed in hints.calls
+        # But whoever stands at a post was told in place of others, and calls them if it is full.
+        can_heed = self._roster.free or self._heed is not None
+        work = group and can_heed and not self._is_leaving
         if hints.worker or hints.schedule or work:
             self._hinted = True
         if hints.worker:
@@ -351,7 +355,8 @@ class Session:
         if self._roster.settle(answer.again):
             self._retry_at = now + ROW_RETRY
         self._sync_at = None if answer.wake_in is None else now + answer.wake_in
-        self._heed(answer.stop)
+        self._heed = answer.heed
+        self._obey(answer.stop)
         self._dispatch.carry_out(answer, now)
 
     def _on_maintained(self, answer: Maintained, now: float) -> None:
@@ -367,7 +372,7 @@ class Session:
             return renewed
         return renewed._replace(renew_at=min(renewed.renew_at, max(over_at, now + ROW_RETRY)))
 
-    def _heed(self, stop: int) -> None:
+    def _obey(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""
         if stop:
             self._dispatch.give_back()

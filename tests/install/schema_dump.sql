@@ -162,6 +162,35 @@ $$;
 
 COMMENT ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) IS 'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
+CREATE FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint DEFAULT 1) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_many CONSTANT integer := 10;
+  v_told boolean := statement_timestamp() <> transaction_timestamp();
+BEGIN
+  IF NOT v_told THEN
+    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
+      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      EXIT WHEN v_told;
+    END LOOP;
+    -- Nodes behind a pooler have no session that could stand at a post.
+    IF NOT v_told THEN
+      v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
+      IF NOT v_told THEN
+        PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
+      END IF;
+    END IF;
+  END IF;
+  IF v_told THEN
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) IS 'Wake some of the idle nodes of a group, if there are any.';
+
 CREATE FUNCTION long_task.announce_schedule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -191,14 +220,35 @@ CREATE FUNCTION long_task.announce_tasks() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_first  integer;
+  v_last   integer;
+  v_count  bigint;
+  v_pinned bigint;
 BEGIN
-  PERFORM long_task.announce(n.group_id, n.worker_id)
+  -- Grouping costs as much as all the rest, and mostly there is one group.
+  SELECT min(i.group_id), max(i.group_id), count(*), count(i.worker_id)
+  INTO v_first, v_last, v_count, v_pinned
+  FROM inserted AS i
+  WHERE i.state_id IN ('AW', 'AD');
+  IF v_count = 0 THEN
+    RETURN NULL;
+  ELSIF v_first = v_last AND v_pinned = 0 THEN
+    PERFORM long_task.announce_ready(v_first, v_count);
+    RETURN NULL;
+  END IF;
+  PERFORM CASE
+    WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+    ELSE long_task.announce(n.group_id, n.worker_id)
+  END
   FROM (
-    SELECT DISTINCT
+    SELECT
       i.group_id,
-      i.worker_id
+      i.worker_id,
+      count(*) AS count
     FROM inserted AS i
     WHERE i.state_id IN ('AW', 'AD')
+    GROUP BY i.group_id, i.worker_id
   ) AS n;
   RETURN NULL;
 END
@@ -2778,9 +2828,19 @@ BEGIN
   FROM ended AS e;
 
   IF v_ready IS NOT NULL THEN
-    PERFORM long_task.announce(t.group_id, t.worker_id)
-    FROM long_task.task AS t
-    WHERE t.id = ANY (v_ready);
+    PERFORM CASE
+      WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+      ELSE long_task.announce(n.group_id, n.worker_id)
+    END
+    FROM (
+      SELECT
+        t.group_id,
+        t.worker_id,
+        count(*) AS count
+      FROM long_task.task AS t
+      WHERE t.id = ANY (v_ready)
+      GROUP BY t.group_id, t.worker_id
+    ) AS n;
   END IF;
   IF v_settle IS NOT NULL THEN
     PERFORM long_task.settle_tasks(v_settle);
@@ -3206,6 +3266,23 @@ $$;
 
 COMMENT ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) IS 'Whether a run of a workflow, but for one, has an active task.';
 
+CREATE FUNCTION long_task.heeded_call() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_held integer := current_setting('long_task.post')::integer;
+BEGIN
+  RETURN CASE
+    WHEN v_held < 0 THEN NULL
+    WHEN v_held < long_task.sentries() THEN 'sentries'
+    ELSE v_held::text
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.heeded_call() IS 'Which notification of its group''s channel is for the session at its post; null: it has none.';
+
 CREATE FUNCTION long_task.history_rows(p_part integer) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3224,6 +3301,45 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.history_rows(p_part integer) IS 'About how many rows a partition of task_run has.';
+
+CREATE FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_group_id integer;
+BEGIN
+  IF p_lease_seconds IS NULL THEN
+    SELECT l.group_id INTO v_group_id
+    FROM long_task.worker_lease AS l
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    FOR NO KEY UPDATE;
+  ELSE
+    UPDATE long_task.worker_lease AS l
+    SET
+      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
+      task_count = p_running
+    WHERE l.worker_id = p_worker_id
+      AND l.epoch = p_epoch
+      AND l.connection = p_connection
+      AND l.active
+      AND l.locked_until > long_task.clock()
+    RETURNING l.group_id INTO v_group_id;
+  END IF;
+  IF NOT FOUND THEN
+    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
+      'Kill everything and ask for the worker afresh.');
+  END IF;
+  RETURN v_group_id;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) IS 'Make sure that a node holds its worker until the end of its call, and renew the lease if told to. Returns its group.';
 
 CREATE FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -3527,6 +3643,62 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
+CREATE FUNCTION long_task.leave_post(p_group_id integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_posts  CONSTANT integer := 64;
+  v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
+  v_last   integer;
+  v_wanted integer := 0;
+BEGIN
+  IF (v_held >= 0) IS NOT TRUE THEN
+    RETURN;
+  END IF;
+  PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
+  PERFORM set_config('long_task.post', '-1', false);
+
+  -- Posts are taken from the front: behind so many as there are nodes nobody stands.
+  v_last := (
+    SELECT count(*)
+    FROM (SELECT FROM long_task.worker_lease AS l WHERE l.group_id = p_group_id AND l.active LIMIT v_posts) AS n
+  ) - 1;
+  IF v_last < long_task.sentries() THEN
+    RETURN;
+  END IF;
+  FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      v_wanted := 1;
+    END IF;
+  END LOOP;
+  IF EXISTS (
+    SELECT FROM long_task.task AS t
+    WHERE t.state_id = 'AW'
+      AND t.running_on IS NULL
+      AND t.worker_id IS NULL
+      AND t.group_id = p_group_id
+  ) THEN
+    v_wanted := v_wanted + 1;
+  END IF;
+  FOR v_post IN long_task.sentries() .. v_last LOOP
+    EXIT WHEN v_wanted = 0;
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+    ELSE
+      PERFORM pg_notify('long_task_group_' || p_group_id, v_post::text);
+      v_wanted := v_wanted - 1;
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.leave_post(p_group_id integer) IS 'Let the session of a node that is idle no more leave its post, and call others that are.';
+
 CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3570,6 +3742,7 @@ BEGIN
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
+  PERFORM long_task.leave_post(v_lease.group_id);
   PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;
@@ -3910,6 +4083,7 @@ BEGIN
     PERFORM long_task.refuse('LT004', format('worker %s cannot be served with %s slots, a lease of %s s and a recovery delay of %s s',
       p_worker_id, p_slots, p_lease_duration, p_recovery_delay), 'None of them can be negative, and a lease must last.');
   END IF;
+  PERFORM long_task.leave_post(p_group_id); -- it may be that of the lease that was lost
   -- Again, if a person deleted the worker while its row was waited for.
   LOOP
     INSERT INTO long_task.worker_lease (worker_id, group_id)
@@ -4407,7 +4581,11 @@ BEGIN
     IF NEW.state_id = 'AW' AND OLD.state_id <> 'AW' AND NOT OLD.wants_key THEN
       NEW.ready_seq := nextval('long_task.ready_seq');
     END IF;
-    PERFORM long_task.announce(NEW.group_id, NEW.worker_id);
+    IF NEW.worker_id IS NULL THEN
+      PERFORM long_task.announce_ready(NEW.group_id);
+    ELSE
+      PERFORM long_task.announce(NULL, NEW.worker_id);
+    END IF;
   END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;
@@ -5344,6 +5522,69 @@ CREATE FUNCTION long_task.queue_spans(p_queue text, p_key integer) RETURNS long_
 
 COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between the gaps that this session knows of.';
 
+CREATE FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_due timestamptz;
+BEGIN
+  SELECT CASE
+    WHEN EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+    ) OR EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+    )
+      OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
+      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
+      OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+      OR EXISTS (SELECT FROM long_task.unsettled_task)
+      OR EXISTS (SELECT FROM long_task.unsettled_key)
+      OR EXISTS (SELECT FROM long_task.unsettled_workflow)
+    THEN '-infinity'
+    ELSE LEAST(
+      'infinity',
+      (
+        SELECT t.next_start
+        FROM long_task.task AS t
+        WHERE t.next_start IS NOT NULL
+          AND t.shed_enabled
+          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+        ORDER BY t.next_start
+        LIMIT 1
+      ),
+      (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+        ORDER BY t.start_after
+        LIMIT 1
+      ),
+      (
+        SELECT t.start_after
+        FROM long_task.task AS t
+        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+        ORDER BY t.start_after
+        LIMIT 1
+      )
+    )
+  END
+  INTO v_due;
+  RETURN CASE
+    WHEN v_due = 'infinity' THEN 'infinity'
+    WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) IS 'Seconds until an idle node has something to do, infinity if nothing is due; null if there is something to do now.';
+
 CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN CASE p_format WHEN 'dot'::text THEN replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '\'::text, '\\'::text), '"'::text, '\"'::text) ELSE replace(replace(replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '&'::text, '&amp;'::text), '"'::text, '&quot;'::text), '<'::text, '&lt;'::text), '>'::text, '&gt;'::text) END;
@@ -5351,26 +5592,88 @@ CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
 COMMENT ON FUNCTION long_task.quote_label(p_text text, p_format text) IS 'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
 CREATE FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) RETURNS json
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
-  SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
-  FROM long_task.task AS t
-  WHERE t.running_on = p_worker_id
-    AND (
-      t.id <> ALL (p_known)
-      OR EXISTS (
-        SELECT
-        FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-        WHERE r.task_id = t.id
-          AND r.attempt <> t.attempt
+BEGIN
+  -- An idle node's: by far the cheapest question.
+  IF NOT EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id) THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT json_agg(long_task.start_order(t) ORDER BY t.priority, t.ready_seq)
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+      AND (
+        t.id <> ALL (p_known)
+        OR EXISTS (
+          SELECT
+          FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
+          WHERE r.task_id = t.id
+            AND r.attempt <> t.attempt
+        )
       )
-    )
+  );
+END
 $$;
 
 COMMENT ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) IS 'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
 CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) RETURNS json
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_some CONSTANT integer := 10;
+  v_now  timestamptz;
+BEGIN
+  IF cardinality(p_watched) > 0 THEN
+    PERFORM long_task.recover_watched(p_worker_id, p_watched);
+  END IF;
+  v_now := long_task.clock();
+  RETURN (
+    SELECT json_agg(json_build_array(
+      long_task.lease_state(w.lease),
+      extract(epoch FROM long_task.lease_over_at(w.lease) - v_now),
+      extract(epoch FROM (w.lease).lease_duration + (w.lease).recovery_delay)
+    ))
+    FROM (
+      SELECT o.lease
+      FROM (
+        (
+          SELECT a AS lease
+          FROM long_task.worker_lease AS a
+          WHERE a.active
+            AND hashint4(a.worker_id) > hashint4(p_worker_id)
+          ORDER BY hashint4(a.worker_id)
+          LIMIT v_some
+        )
+        UNION ALL
+        (
+          SELECT b
+          FROM long_task.worker_lease AS b
+          WHERE b.active
+            AND hashint4(b.worker_id) <= hashint4(p_worker_id)
+            AND b.worker_id <> p_worker_id
+          ORDER BY hashint4(b.worker_id)
+          LIMIT v_some
+        )
+      ) AS o
+      LIMIT v_some
+    ) AS w
+  );
+END
+$$;
+
+COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';
+
+CREATE FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5395,21 +5698,10 @@ BEGIN
       PERFORM long_task.announce(NULL, v_lease.worker_id);
     END IF;
   END LOOP;
-
-  RETURN (
-    SELECT json_agg(json_build_array(
-      long_task.lease_state(l),
-      extract(epoch FROM long_task.lease_over_at(l) - long_task.clock()),
-      extract(epoch FROM l.lease_duration + l.recovery_delay)
-    ))
-    FROM long_task.worker_lease AS l
-    WHERE l.active
-      AND l.worker_id <> p_worker_id
-  );
 END
 $$;
 
-COMMENT ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of workers whose node has failed. Returns the leases that are left to be watched; null: none.';
+COMMENT ON FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) IS 'Give back the tasks of those of some workers whose lease is over.';
 
 CREATE FUNCTION long_task.recover_worker_tasks(p_worker_id integer) RETURNS integer
     LANGUAGE plpgsql
@@ -6182,6 +6474,12 @@ $$;
 
 COMMENT ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) IS 'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
+CREATE FUNCTION long_task.sentries() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN 2;
+
+COMMENT ON FUNCTION long_task.sentries() IS 'How many idle nodes of a group are told of a task that is ready.';
+
 CREATE FUNCTION long_task.settle_changed_task() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6770,29 +7068,36 @@ DECLARE
   v_starts   json;
   v_attend   json;
   v_wake_in  double precision;
+  v_look_in  double precision;
+  v_idle     boolean := false;
+  v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
   v_maintain boolean := false;
 BEGIN
-  SELECT l.group_id INTO v_group_id
-  FROM long_task.worker_lease AS l
-  WHERE l.worker_id = p_worker_id
-    AND l.epoch = p_epoch
-    AND l.connection = p_connection
-    AND l.active
-    AND l.locked_until > long_task.clock()
-  FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    PERFORM long_task.refuse('LT001', format('epoch %s of worker %s is over', p_epoch, p_worker_id),
-      'Kill everything and ask for the worker afresh.');
-  END IF;
+  v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
-    UPDATE long_task.worker_lease AS l
-    SET
-      locked_until = long_task.clock() + make_interval(secs => p_lease_seconds),
-      task_count = p_running
-    WHERE l.worker_id = p_worker_id;
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
     v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
+  END IF;
+
+  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
+    -- The post comes first: who inserts from now on, sees it.
+    IF v_stands THEN
+      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
+    END IF;
+    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
+    IF v_wake_in IS NOT NULL THEN
+      RETURN json_build_object(
+        'start', NULL,
+        'attend', NULL,
+        'again', NULL,
+        'stop', 0,
+        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
+        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
+        'watch', v_watch,
+        'maintain', v_maintain
+      );
+    END IF;
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -6830,9 +7135,20 @@ BEGIN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
     v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
-    IF (v_wake_in > 0) IS NOT FALSE AND p_free_slots > COALESCE(json_array_length(v_starts), 0) THEN
-      v_wake_in := LEAST(v_wake_in, long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL));
+    v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
+    IF v_idle AND v_stands THEN
+      v_look_in := long_task.take_post(v_group_id);
     END IF;
+    IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
+      v_wake_in := LEAST(
+        v_wake_in,
+        NULLIF(v_look_in, 0),
+        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+      );
+    END IF;
+  END IF;
+  IF NOT v_idle AND v_stands THEN
+    PERFORM long_task.leave_post(v_group_id);
   END IF;
   v_attend := long_task.attend_attempts(p_worker_id);
 
@@ -6842,6 +7158,7 @@ BEGIN
     'again', v_again,
     'stop', COALESCE(v_stop, 0),
     'wake_in', v_wake_in,
+    'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch,
     'maintain', v_maintain
   );
@@ -6855,6 +7172,44 @@ CREATE FUNCTION long_task.table_option(p_options text[], p_name text) RETURNS do
     RETURN (COALESCE((SELECT o.option_value FROM pg_options_to_table(table_option.p_options) o(option_name, option_value) WHERE (o.option_name = table_option.p_name)), current_setting(p_name)))::double precision;
 
 COMMENT ON FUNCTION long_task.table_option(p_options text[], p_name text) IS 'A number that rules autovacuum: the table''s own (reloptions), else that of the server.';
+
+CREATE FUNCTION long_task.take_post(p_group_id integer) RETURNS double precision
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_posts CONSTANT integer := 64;
+  v_held  integer := current_setting('long_task.post')::integer;
+  v_again boolean := false;
+BEGIN
+  IF v_held BETWEEN 0 AND long_task.sentries() - 1 THEN
+    RETURN NULL;
+  END IF;
+  FOR v_post IN 0 .. CASE WHEN v_held < 0 THEN v_posts ELSE long_task.sentries() END - 1 LOOP
+    IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
+      IF v_held >= 0 THEN
+        PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
+      END IF;
+      PERFORM set_config('long_task.post', v_post::text, false);
+      RETURN 0;
+    END IF;
+    IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      v_again := true;
+    END IF;
+    EXIT WHEN v_again AND v_post >= long_task.sentries() - 1;
+  END LOOP;
+  IF NOT v_again THEN
+    RETURN NULL;
+  ELSIF v_held >= 0 THEN
+    RETURN 0.005; -- it is told of nothing more where it stands, but can be called
+  END IF;
+  PERFORM set_config('long_task.post', GREATEST(v_held - 1, -9)::text, false);
+  RETURN 0.001 * 2 ^ (-v_held - 1);
+END
+$$;
+
+COMMENT ON FUNCTION long_task.take_post(p_group_id integer) IS 'Let the session of an idle node stand at a post of its group. Returns the seconds after which to look again; null: it can sleep.';
 
 CREATE FUNCTION long_task.tell_group() RETURNS trigger
     LANGUAGE plpgsql
@@ -8784,6 +9139,8 @@ CREATE INDEX task_running ON long_task.task USING btree (running_on) WHERE (runn
 
 CREATE INDEX task_scheduled ON long_task.task USING btree (next_start) WHERE ((next_start IS NOT NULL) AND shed_enabled AND ((shed_waiting IS NULL) OR (state_id = ANY (ARRAY['CS'::text, 'CF'::text, 'CC'::text]))));
 
+CREATE INDEX worker_lease_watch ON long_task.worker_lease USING btree (hashint4(worker_id)) WHERE active;
+
 CREATE INDEX workflow_edge_needs ON long_task.workflow_edge USING btree (workflow, version, needs_step);
 
 CREATE INDEX workflow_run_of_workflow ON long_task.workflow_run USING btree (workflow, version, id);
@@ -8816,9 +9173,9 @@ CREATE TRIGGER check_changed_task_workflow BEFORE UPDATE OF workflow, state_id, 
 
 CREATE TRIGGER check_dependency BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long_task.task_dependency FOR EACH ROW EXECUTE FUNCTION long_task.check_dependency();
 
-CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay < '00:00:00'::interval) OR (new.retry_delay > '100 years'::interval)) OR (date_part('epoch'::text, new.retry_delay) < (0)::double precision) OR (new.max_attempts < 1) OR ((new.progress < (0)::double precision) OR (new.progress > (1)::double precision)) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
+CREATE TRIGGER check_task BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.timeout IS NOT NULL) OR (new.kill_grace IS NOT NULL) OR ((new.retry_delay)::text <> '00:00:10'::text) OR (new.max_attempts <> 1) OR (new.progress IS NOT NULL) OR (new.concurrency_key IS NOT NULL))) EXECUTE FUNCTION long_task.check_task();
 
-CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (octet_length((new.params)::text) > 1048576) OR (octet_length(new.stdin) > 16777216) OR ((octet_length(new.cwd) < 1) OR (octet_length(new.cwd) > 4096)) OR (octet_length((new.command)::text) > 1048576) OR (((new.state_id <> 'DR'::text) OR new.shed_clone) AND ((new.command IS NULL) OR (array_ndims(new.command) IS DISTINCT FROM 1) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL) OR (new.command[1] = ''::text))))) EXECUTE FUNCTION long_task.check_task_input();
+CREATE TRIGGER check_task_input BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.env IS NOT NULL) OR (new.params IS NOT NULL) OR (new.stdin IS NOT NULL) OR (new.cwd IS NOT NULL) OR (pg_column_size(new.command) > 1000) OR ((new.command[1] <> ''::text) IS NOT TRUE) OR (array_lower(new.command, 1) <> 1) OR (array_position(new.command, NULL::text) IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_input();
 
 CREATE TRIGGER check_task_policy BEFORE INSERT ON long_task.task FOR EACH ROW WHEN (((new.missed IS NOT NULL) OR (new.missed_after IS NOT NULL) OR (new.overlap IS NOT NULL) OR (new.jitter IS NOT NULL) OR (new.needs IS NOT NULL) OR (new.unmet IS NOT NULL))) EXECUTE FUNCTION long_task.check_task_policy();
 
@@ -8902,6 +9259,9 @@ REVOKE ALL ON FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_vers
 
 REVOKE ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.announce(p_group_id integer, p_worker_id integer) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.announce_schedule() FROM PUBLIC;
 
@@ -9066,7 +9426,11 @@ REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer)
 
 REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.heeded_call() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.history_rows(p_part integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.insert_clones(p_ids bigint[], p_starts timestamp with time zone[], p_queued_by text) FROM PUBLIC;
 
@@ -9101,6 +9465,8 @@ GRANT ALL ON FUNCTION long_task.lease_over_at(p_lease long_task.worker_lease) TO
 REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.leave_post(p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean, p_again boolean) FROM PUBLIC;
 
@@ -9276,6 +9642,8 @@ REVOKE ALL ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) FROM
 
 REVOKE ALL ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_user;
@@ -9283,6 +9651,8 @@ GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_
 REVOKE ALL ON FUNCTION long_task.reconcile_attempts(p_worker_id integer, p_known bigint[], p_reports json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.recover_watched(p_worker_id integer, p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.recover_worker_tasks(p_worker_id integer) FROM PUBLIC;
 
@@ -9340,6 +9710,9 @@ GRANT ALL ON FUNCTION long_task.schema_version() TO long_task_node;
 
 REVOKE ALL ON FUNCTION long_task.seconds_to_next_due(p_worker_id integer, p_group_id integer, p_claimed boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.sentries() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.sentries() TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.settle_changed_task() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.settle_entering_task() FROM PUBLIC;
@@ -9372,6 +9745,8 @@ GRANT ALL ON FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_conn
 REVOKE ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.table_option(p_options text[], p_name text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.take_post(p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.tell_group() FROM PUBLIC;
 

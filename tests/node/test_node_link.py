@@ -83,6 +83,12 @@ def test_a_notification_that_comes_together_with_an_answer_is_heard_with_it(
     assert link.take_hints(WORKER, SCHEDULE) == Hints(worker=True)
 
 
+def test_a_call_of_some_is_told_from_work_for_all(link: Link, database: Database) -> None:
+    database.connect().cursor().execute(f"SELECT pg_notify('{GROUP}', '17')")
+    called = Hints(calls=frozenset(["17"]))
+    wait_until(lambda: advance(link) or link.take_hints(WORKER, SCHEDULE) == called)
+
+
 def test_a_schedule_is_told_from_work_for_the_group(link: Link, database: Database) -> None:
     database.connect().cursor().execute(f'NOTIFY "{SCHEDULE}"')
     wait_until(lambda: advance(link) or link.take_hints(WORKER, SCHEDULE) == Hints(schedule=True))

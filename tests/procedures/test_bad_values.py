@@ -33,6 +33,8 @@ BAD = [
     Bad("kill_grace", "'101 years'", "LT004", "kill_grace 101 years is not", INTERVAL),
     Bad("retry_delay", "'-1 s'", "LT004", "retry_delay -00:00:01 is not", INTERVAL),
     Bad("retry_delay", "'-1 year 361 days'", "LT004", "retry_delay -1 years +361", INTERVAL),
+    Bad("retry_delay", "'-1 year 360 days 10 s'", "LT004", "retry_delay -1 years +360", INTERVAL),
+    Bad("retry_delay", "'1 year -365 days -5:59:50'", "LT004", "retry_delay 1 year -365", INTERVAL),
     Bad("retry_delay", "'101 years'", "LT004", "retry_delay 101 years is not", INTERVAL),
     Bad("max_attempts", "0", "LT004", "max_attempts 0 is less than 1", "One attempt"),
     Bad("max_attempts", "-1", "LT004", "max_attempts -1 is less than 1", "One attempt"),

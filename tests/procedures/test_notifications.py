@@ -7,14 +7,18 @@ from tests.servers import Clock, Database, Server
 
 
 class Ear:
-    """Hears what is notified to the channels of some groups and workers, and of schedules."""
+    """Hears what is notified to the channels of some groups and workers, and of schedules.
+
+    It stands as an idle node of each group would.
+    """
 
     def __init__(self, database: Database) -> None:
         self._connection = database.connect()
         with self._connection.cursor() as cursor:
-            for kind in ("group", "worker"):
-                for number in (0, 1, 5):
-                    cursor.execute(f"LISTEN long_task_{kind}_{number}")
+            for number in (0, 1, 5):
+                cursor.execute(f"LISTEN long_task_group_{number}; LISTEN long_task_worker_{number}")
+                cursor.execute("SET long_task.post = -1")
+                cursor.execute("SELECT long_task.take_post(%s)", (number,))
             cursor.execute("LISTEN long_task_schedule")
 
     def heard(self) -> set[str]:
@@ -23,7 +27,8 @@ class Ear:
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         found = {notice.channel.removeprefix("long_task_") for notice in self._connection.notifies}
-        assert all(notice.payload == "" for notice in self._connection.notifies)
+        payloads = {notice.payload for notice in self._connection.notifies}
+        assert payloads <= {"", "sentries"}
         self._connection.notifies.clear()
         return found
 

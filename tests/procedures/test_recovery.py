@@ -464,3 +464,43 @@ def test_a_person_may_give_the_tasks_of_a_failed_worker_back(
 
 def _me(sql: Sql) -> str:
     return str(sql.value("SELECT session_user"))
+
+
+def _watchers(sql: Sql, count: int) -> dict[int, set[int]]:
+    """By worker, who watches over it, in a fleet of so many."""
+    nodes = [Node(sql, number) for number in range(1, count + 1)]
+    found: dict[int, set[int]] = {node.worker_id: set() for node in nodes}
+    for node in nodes:
+        for item in node.sync(free=0, lease=LEASE).watch or ():
+            found[int(item.lease.split("/")[0])].add(node.worker_id)
+    return found
+
+
+def test_of_few_nodes_each_watches_over_all_others(sql: Sql) -> None:
+    everybody = set(range(1, 12))
+    assert _watchers(sql, 11) == {number: everybody - {number} for number in everybody}
+
+
+def test_of_many_nodes_each_is_watched_by_ten_that_are_no_neighbours(sql: Sql) -> None:
+    found = _watchers(sql, 60)
+    assert {len(watchers) for watchers in found.values()} == {10}
+    assert all(number not in watchers for number, watchers in found.items())
+    # Whatever machine of ten nodes in a row fails, others see each of them.
+    for first in range(1, 52):
+        machine = set(range(first, first + 10))
+        assert all(found[number] - machine for number in machine)
+
+
+def test_whoever_was_watched_by_the_dead_is_watched_by_the_living_in_the_end(
+    sql: Sql, clock: Clock
+) -> None:
+    nodes = [Node(sql, number) for number in range(1, 25)]
+    alive = nodes[0]
+    for node in nodes:
+        node.sync(free=0, lease=LEASE)
+    for _ in range(4):
+        clock.advance(LEASE + RECOVERY_DELAY + 1)
+        alive.lock()
+        for _ in range(2):
+            alive.sync(free=0, lease=LEASE)
+    assert sql.values("SELECT worker_id FROM long_task.worker_lease WHERE active") == [1]

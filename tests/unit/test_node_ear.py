@@ -63,6 +63,8 @@ def test_it_connects_listens_and_hears(link: PlayedLink, ear: Ear) -> None:
     )
     link.heard = Hints(group=True)
     assert ear.advance(100.3) == Hints(group=True)
+    link.heard = Hints(calls=frozenset(["sentries"]))
+    assert ear.advance(100.3).group, "whoever is called, its node may be the only one"
     assert ear.wake_at() is None
     assert len(link.asked) == 1
 

@@ -103,12 +103,21 @@ class Played:
             "stop": 0,
             "wake_in": None,
             "watch": None,
+            "heed": None,
         }
         self.answer(({**empty, **parts},))
 
-    def hear(self, *, group: bool = False, worker: bool = False, schedule: bool = False) -> None:
+    def hear(
+        self,
+        *,
+        group: bool = False,
+        worker: bool = False,
+        schedule: bool = False,
+        call: str | None = None,
+    ) -> None:
         """A notification on an idle connection."""
-        self.link.heard = Hints(group, worker, schedule)
+        calls = frozenset([] if call is None else [call])
+        self.link.heard = Hints(group, worker, schedule, calls)
         self.session.advance(self.now)
 
     def sent(self) -> list[Any]:
@@ -274,6 +283,22 @@ def test_news_of_the_group_are_nothing_to_a_node_without_a_free_slot(serving: Pl
     assert serving.turn() is None
     serving.hear(worker=True)
     ask(serving, "sync")
+
+
+def test_a_call_is_heeded_by_the_node_that_it_is_for(serving: Played) -> None:
+    serving.hear(call="sentries")
+    assert serving.turn() is None
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(heed="17")
+    serving.hear(call="sentries")
+    serving.hear(call="18")
+    assert serving.turn() is None
+    serving.hear(call="17")
+    ask(serving, "sync")
+    serving.synced(heed="sentries", start=[order(1), order(2)])
+    serving.hear(call="sentries")
+    assert serving.turn() is None, "it has no free slot"
 
 
 def test_a_schedule_is_the_business_of_a_node_without_a_free_slot(serving: Played) -> None:

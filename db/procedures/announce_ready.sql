@@ -1,0 +1,50 @@
+-- announce_ready: wake some of the nodes of a group, if any is idle, for a task that is ready or delayed.
+--
+-- Called by  announce_tasks, move_task, finish_attempts
+-- Locks      the posts of the sentries (advisory locks, shared, until the end of the transaction) where nobody stands;
+--            otherwise PostgreSQL's own queue of notifications, at commit.
+-- Raises     nothing
+--
+-- A transaction that notifies takes a lock of the whole database at its commit, and wakes a process for each that
+-- listens: far dearer than the INSERT itself. So a statement that is a transaction of its own notifies only if an idle
+-- node stands at one of the first posts of its group (take_post). If there is none, it holds the posts until it is
+-- committed. A node that would stand there cannot before, and looks at the queue once more when it does: so either it
+-- sees the task, or the task sees it.
+-- In a transaction of several statements nobody knows how long it will be open, and posts cannot be held for so long:
+-- that one notifies. Who is idle at its commit, hears it.
+--
+-- p_count  how many tasks there are: of many, all idle nodes are told.
+CREATE OR REPLACE FUNCTION long_task.announce_ready(
+  p_group_id integer,
+  p_count    bigint DEFAULT 1
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_many CONSTANT integer := 10;
+  v_told boolean := statement_timestamp() <> transaction_timestamp();
+BEGIN
+  IF NOT v_told THEN
+    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
+      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
+      EXIT WHEN v_told;
+    END LOOP;
+    -- Nodes behind a pooler have no session that could stand at a post.
+    IF NOT v_told THEN
+      v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
+      IF NOT v_told THEN
+        PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
+      END IF;
+    END IF;
+  END IF;
+  IF v_told THEN
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
+  'Wake some of the idle nodes of a group, if there are any.';

@@ -1,0 +1,195 @@
+"""Where idle nodes stand, and who is told of what."""
+
+import re
+import time
+from statistics import median
+
+import pytest
+
+from tests.procedures.acting import Node, Sql
+from tests.servers import Database
+
+ONE = "INSERT INTO long_task.task (state_id, command) VALUES ('AW', '{a}')"
+
+
+class Idler:
+    """The session of a node of group 0, as a node's own connection is prepared."""
+
+    def __init__(self, database: Database, worker_id: int, slots: int = 1) -> None:
+        self.sql = Sql(database.connect())
+        self.sql.run("LISTEN long_task_group_0")
+        self.sql.value("SELECT set_config('long_task.post', '-1', false)")
+        self.node = Node(self.sql, worker_id, slots=slots)
+
+    @property
+    def post(self) -> int:
+        return int(self.sql.value("SELECT current_setting('long_task.post')"))
+
+    def heard(self) -> list[str]:
+        """What was said on the group's channel since the last time."""
+        self.sql.value("SELECT 1")
+        notices = self.sql.connection.notifies
+        said = sorted(notice.payload for notice in notices)
+        notices.clear()
+        return said
+
+
+@pytest.fixture
+def person(database: Database) -> Sql:
+    return Sql(database.connect())
+
+
+def test_nobody_is_told_of_a_task_while_nobody_is_idle(database: Database, person: Sql) -> None:
+    idler = Idler(database, 1)
+    person.run(ONE)
+    assert idler.heard() == []
+    assert idler.node.sync().start, "it had not slept yet"
+    person.run(ONE)
+    assert idler.heard() == [], "its slot is taken"
+
+
+def test_idle_nodes_stand_in_a_row_and_the_first_ones_are_told(
+    database: Database, person: Sql
+) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3, 4)]
+    assert [idler.node.sync().heed for idler in idlers] == ["sentries", "sentries", "2", "3"]
+    person.run(ONE)
+    assert [idler.heard() for idler in idlers] == [["sentries"]] * 4
+    assert idlers[0].node.sync().start
+    assert [idler.heard() for idler in idlers[1:]] == [["2"]] * 3, "another one in its place"
+    assert idlers[2].node.sync().heed == "sentries"
+    assert [idler.post for idler in idlers] == [-1, 1, 0, 3]
+
+
+def test_one_that_is_full_calls_another_for_what_is_left(database: Database, person: Sql) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3, 4, 5)]
+    for idler in idlers:
+        idler.node.sync()
+    person.run(ONE)
+    person.run(ONE)
+    idlers[0].heard()
+    assert idlers[0].node.sync().start
+    assert idlers[4].heard()[:2] == ["2", "3"]
+
+
+@pytest.mark.parametrize("end", ["leave", "stop", "lose", "disconnect"])
+def test_a_node_that_serves_no_more_has_no_post(database: Database, person: Sql, end: str) -> None:
+    idler = Idler(database, 1)
+    assert idler.node.sync().heed == "sentries"
+    if end == "leave":
+        idler.node.leave()
+    elif end == "stop":
+        person.run("INSERT INTO long_task.worker (id, stop) VALUES (1, 1)")
+        assert idler.node.sync().heed is None
+    elif end == "lose":
+        idler.node.lock()
+    else:
+        idler.sql.connection.close()
+    other = Idler(database, 2)
+    assert other.node.sync().heed == "sentries"
+    assert other.post == 0
+
+
+def test_a_session_that_is_not_the_nodes_own_has_no_post(database: Database, person: Sql) -> None:
+    node = Node(Sql(database.connect()))
+    assert node.sync().heed is None
+    idler = Idler(database, 2)
+    idler.node.sync()
+    assert idler.post == 0
+
+
+def test_behind_a_pooler_whoever_listens_is_always_told(database: Database, person: Sql) -> None:
+    idler = Idler(database, 1)
+    person.run(ONE)
+    assert idler.heard() == []
+    ear = Sql(database.connect())
+    ear.value("SELECT pg_advisory_lock_shared(hashtext('long_task.ear'), 0)")
+    person.run(ONE)
+    assert idler.heard() == ["sentries"]
+
+
+def test_nobody_falls_asleep_beside_a_task_that_told_nobody_and_is_not_committed(
+    database: Database,
+) -> None:
+    idler = Idler(database, 1)
+    writer = Sql(database.connect())
+    # One message, so that the statement looks like a transaction of its own, which is left open.
+    writer.run(f"BEGIN; {ONE}")
+    waits = [idler.node.sync().wake_in or 0.0 for _ in range(4)]
+    assert min(waits) > 0
+    assert waits == sorted(waits), "it looks less and less often"
+    assert idler.post < 0
+    writer.run("COMMIT")
+    assert idler.heard() == []
+    assert idler.node.sync().start
+
+
+def test_a_transaction_of_several_statements_tells_whoever_is_idle_when_it_ends(
+    database: Database,
+) -> None:
+    writer = Sql(database.connect())
+    writer.run("BEGIN")
+    writer.run(ONE)
+    idler = Idler(database, 1)
+    assert idler.node.sync().heed == "sentries"
+    writer.run("COMMIT")
+    assert idler.heard() == ["sentries"]
+
+
+def test_of_many_tasks_all_idle_nodes_are_told(database: Database, person: Sql) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3)]
+    for idler in idlers:
+        idler.node.sync()
+    person.run(
+        ONE.replace("VALUES ('AW', '{a}')", "SELECT 'AW', '{a}' FROM generate_series(1, 99)")
+    )
+    assert [idler.heard() for idler in idlers] == [[""]] * 3
+
+
+def calls_of_triggers(person: Sql, statement: str) -> dict[str, int]:
+    lines = person.values(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}")
+    found = [re.match(r"Trigger (\w+):.* calls=(\d+)", line.strip()) for line in lines]
+    return {match[1]: int(match[2]) for match in found if match}
+
+
+def test_a_plain_row_calls_no_trigger_of_its_own(person: Sql) -> None:
+    many = " SELECT 'AW', '{a,b}' FROM generate_series(1, 100)"
+    into = "INSERT INTO long_task.task (state_id, command"
+    assert calls_of_triggers(person, f"{into}){many}") == {"announce_tasks": 1}
+    plain = many.replace("'{a,b}'", "'{a,b}', 3, '10 s', 1, 5, 'x'")
+    columns = "priority, retry_delay, max_attempts, group_id, name"
+    assert calls_of_triggers(person, f"{into}, {columns}){plain}") == {"announce_tasks": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "trigger"),
+    [
+        ("timeout", "'1 s'", "check_task"),
+        ("params", "'{}'", "check_task_input"),
+        ("missed", "'skip'", "check_task_policy"),
+        ("time_zone", "'UTC'", "check_task_schedule"),
+        ("start_after", "now()", "enter_task"),
+    ],
+)
+def test_what_a_row_asks_for_is_looked_at_by_one_trigger(
+    person: Sql, column: str, value: str, trigger: str
+) -> None:
+    statement = (
+        f"INSERT INTO long_task.task (state_id, command, {column}) VALUES ('AW', '{{a}}', {value})"
+    )
+    assert calls_of_triggers(person, statement) == {trigger: 1, "announce_tasks": 1}
+
+
+def test_the_triggers_cost_a_plain_row_little_beside_the_row_itself(person: Sql) -> None:
+    """By turns in one run; what is usual is a quarter."""
+    times: dict[str, list[float]] = {"origin": [], "replica": []}
+    for _ in range(5):
+        for role, found in times.items():
+            person.run(f"SET session_replication_role = {role}")
+            began = time.perf_counter()
+            person.run(
+                "INSERT INTO long_task.task (state_id, command)"
+                " SELECT 'AW', '{a,b}' FROM generate_series(1, 5000)"
+            )
+            found.append(time.perf_counter() - began)
+    assert median(times["origin"]) < 3 * median(times["replica"])
