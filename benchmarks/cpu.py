@@ -29,6 +29,13 @@ class Cpu(NamedTuple):
         return (self.node + self.guardian + self.postgresql) / self.tasks
 
 
+def server(lab: Lab) -> float:
+    """Seconds of all processes of the server, until now."""
+    # First the children: who ends meanwhile is counted when the postmaster reaps it.
+    backends = sum(_times(pid).own for pid in children(lab.postmaster))
+    return backends + sum(_times(lab.postmaster))
+
+
 class _Times(NamedTuple):
     own: float
     reaped: float
@@ -38,13 +45,11 @@ class _Times(NamedTuple):
 def look(lab: Lab, node: NodeProcess) -> Cpu:
     """Until now. Of tasks, those that have been reaped."""
     keepers = [_times(pid) for pid in node.guardians]
-    # First the children: who ends meanwhile is counted when the postmaster reaps it.
-    backends = sum(_times(pid).own for pid in children(lab.postmaster))
     return Cpu(
         tasks=sum(times.reaped for times in keepers),
         node=_times(node.pid).own,
         guardian=sum(times.own for times in keepers),
-        postgresql=backends + sum(_times(lab.postmaster)),
+        postgresql=server(lab),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
+from benchmarks import cpu
 from benchmarks.crowd import TERMS, Crowd, Member
 from benchmarks.lab import Lab
 from benchmarks.report import Result, at_least, at_most, say
@@ -33,9 +34,9 @@ def _idle(lab: Lab, count: int, seconds: float, renewals: int) -> Iterator[Resul
     with crowd(lab, count, slots=4) as nodes:
         nodes.run(TERMS.renewal * renewals)  # the first ones of each session are the dearest
         say(f"  watching {count} idle nodes for {seconds:.0f} s")
-        before, syncs = lab.cpu(), nodes.syncs
+        before, syncs = cpu.server(lab), nodes.syncs
         took = nodes.run(seconds)
-        share, calls = (lab.cpu() - before) / took, (nodes.syncs - syncs) / took
+        share, calls = (cpu.server(lab) - before) / took, (nodes.syncs - syncs) / took
     yield Result(NAME, f"{count} idle nodes: calls", calls, "/s")
     yield Result(NAME, "  the server's CPU for each", share / calls * 1e6, "us")
     yield Result(NAME, "  the server's share of one core", share * 100, "%", at_most(5.0))

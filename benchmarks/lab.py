@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -103,15 +103,6 @@ class Lab:
             cursor.execute(statement, values or None)
             row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
-
-    def cpu(self) -> float:
-        """Seconds that the server's processes have been on a processor, to the nanosecond."""
-        server = int((self._data_dir / "postgresql" / "postmaster.pid").read_text().split()[0])
-        total = 0
-        for pid in [server, *_children(server)]:
-            with suppress(OSError):  # it has ended meanwhile
-                total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-        return total / 1e9
 
     def empty(self) -> None:
         """Forget all tasks and all history, so that every round begins alike."""
