@@ -31,7 +31,8 @@ _CROWDS = (
         "'CS', 1, 1, now(), now(), 0, ''",
         "INSERT INTO long_task.task_run"
         " (task_id, attempt, group_id, worker_id, started, finished, state_id, exit_code, output,"
-        " started_by) SELECT id, 1, 0, 1, started, finished, 'CS', 0, '', 'person'"
+        " started_by, part) SELECT id, 1, 0, 1, started, finished, 'CS', 0, '', 'person',"
+        " (SELECT max(p.part) FROM long_task.task_run_part AS p)"
         " FROM long_task.task WHERE id > %s",
     ),
     Crowd(

@@ -58,7 +58,7 @@ def test_when_the_machine_has_no_more_processes_tasks_fail_and_say_so(
     start_node: StartNode, witnesses: Witnesses, process_limit: ProcessLimit
 ) -> None:
     node = start_node(1, 0, 8)
-    process_limit.contain(node.pid, node.guardian().pid)
+    process_limit.contain(node.pid, *(guardian.pid for guardian in node.guardians()))
     process_limit.set(2)
     running = witnesses.add_many(2, 600)
     for task in running:

@@ -85,7 +85,9 @@ def test_the_nodes_of_the_group_are_told(serving: Sql, database: Database) -> No
     node.claim()
     ear = database.connect()
     with ear.cursor() as cursor:
-        cursor.execute("LISTEN long_task_group_0")
+        # As a node does that is idle.
+        cursor.execute("LISTEN long_task_group_0; SET long_task.post = -1")
+        cursor.execute("SELECT long_task.take_post(0)")
         node.report(task_id, **UNSTARTED)
         cursor.execute("SELECT 1")
     assert [notice.channel for notice in ear.notifies] == ["long_task_group_0"]
