@@ -43,6 +43,8 @@ class Start(NamedTuple):
     """None: the process reads an empty input."""
     timeout: float | None
     kill_grace: float
+    priority: int = 0
+    """Of those that wait for a slot, the smallest is started first."""
 
 
 class Stop(NamedTuple):

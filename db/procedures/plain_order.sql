@@ -14,6 +14,7 @@ RETURN json_build_object(
   'task_id', p_task.id,
   'attempt', p_task.attempt,
   'group_id', p_task.group_id,
+  'priority', p_task.priority,
   'command', array_replace(p_task.command, '%TASK', p_task.id::text),
   'cwd', p_task.cwd,
   'env', p_task.env,

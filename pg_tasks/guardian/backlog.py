@@ -1,5 +1,6 @@
-"""What was ordered and is not started: it waits for a slot, in the order in which it came."""
+"""What was ordered and is not started: it waits for a slot, the best first."""
 
+import heapq
 from collections.abc import Collection
 from math import inf
 from typing import NamedTuple
@@ -19,10 +20,13 @@ class Waiting(NamedTuple):
 
 
 class Backlog:
-    """First in, first out. Bookkeeping only: no clock, no I/O."""
+    """By priority, and among equals in the order in which they came. No clock, no I/O."""
 
     def __init__(self) -> None:
         self._waiting: dict[Key, Waiting] = {}
+        self._heap: list[tuple[int, int, Key]] = []
+        """Of those that wait; what was removed is left until it comes up."""
+        self._count = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -32,15 +36,23 @@ class Backlog:
 
     def put(self, start: Start, now: float) -> None:
         """It waits from ``now`` on. A key that is there already is left as it is."""
-        self._waiting.setdefault((start.task_id, start.attempt), Waiting(start, now, []))
+        key = (start.task_id, start.attempt)
+        if key not in self._waiting:
+            self._waiting[key] = Waiting(start, now, [])
+            self._count += 1
+            heapq.heappush(self._heap, (start.priority, self._count, key))
 
     def plan(self, kill: Kill) -> None:
         """For one that is there: to be ended so long after its start."""
         self._waiting[kill.task_id, kill.attempt].kills.append(kill)
 
     def take(self) -> Waiting:
-        """Remove the first. There must be one."""
-        return self._waiting.pop(next(iter(self._waiting)))
+        """Remove the best. There must be one."""
+        while True:
+            _, _, key = heapq.heappop(self._heap)
+            waiting = self._waiting.pop(key, None)
+            if waiting is not None:
+                return waiting
 
     def remove(self, key: Key) -> None:
         """It is not to be started. It must be there."""
@@ -49,10 +61,11 @@ class Backlog:
     def clear(self) -> Collection[Key]:
         """Remove all; returns their keys."""
         waiting, self._waiting = self._waiting, {}
+        self._heap.clear()
         return waiting.keys()
 
     def oldest(self) -> float:
-        """Since when the first has waited; infinity: there is none."""
+        """Since when the one has waited that came first; infinity: there is none."""
         for waiting in self._waiting.values():
             return waiting.since
         return inf

@@ -61,7 +61,7 @@ class Keeper:
         return self._backlog.oldest()
 
     def start_next(self) -> Attempt | None:
-        """Start the one that has waited longest; ``settle`` it when it has lived for a while.
+        """Start the best of those that wait; ``settle`` it when it has lived for a while.
 
         None: it could not be started, and the news say why.
         """

@@ -68,6 +68,8 @@ class Order(NamedTuple):
     """The time of the schedule that it is started for, in ISO 8601."""
     run_id: int | None = None
     """The run of a workflow that it is a part of."""
+    priority: int = 0
+    """Smaller is sooner."""
     error: str | None = None
     """Why it cannot be started: what it needs of other tasks cannot be passed to it."""
 

@@ -36,6 +36,7 @@ def start_request(order: Order, worker_id: int, kill_grace: float) -> Start:
         stdin=order.stdin,
         timeout=order.timeout,
         kill_grace=kill_grace if order.kill_grace is None else order.kill_grace,
+        priority=order.priority,
     )
 
 

@@ -12,9 +12,8 @@ from collections import deque
 
 from pg_tasks.messages import Ended
 
-_WINDOW = 0.025
-"""Seconds for which what is claimed ahead is to last: what a call and the news before it take,
-twice, because the call before may still be under way."""
+_WINDOW = 0.05
+"""Seconds for which what is claimed ahead is to last: until the next call, and what it takes."""
 _SHORT = 0.05
 """Seconds: a task that takes longer does not miss the milliseconds between two."""
 _MOST = 200
@@ -36,3 +35,7 @@ class Prefetch:
         while self._ends and self._ends[0] < now - _WINDOW:
             self._ends.popleft()
         return len(self._ends)
+
+    def lasts(self, waiting: int, seconds: float, now: float) -> bool:
+        """Whether so many that wait for a slot are enough for that time, as things go now."""
+        return waiting > self.ahead(now) * seconds / _WINDOW

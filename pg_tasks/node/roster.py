@@ -47,9 +47,9 @@ class Roster:
         return min(len(self._live), self._slots)
 
     @property
-    def waiting(self) -> bool:
-        """Whether some of the live ones wait for a slot."""
-        return len(self._live) > self._slots
+    def waiting(self) -> int:
+        """How many of the live ones wait for a slot."""
+        return max(len(self._live) - self._slots, 0)
 
     @property
     def due(self) -> bool:

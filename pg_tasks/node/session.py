@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 ROW_RETRY = 0.2
 """Seconds until a call is repeated that somebody stood in the way of who holds a task's row."""
+PACE = 0.02
+"""Seconds from one call to the next that only hands in ends, while the guardians have enough to
+start: whoever reads the ends does not miss them, and a call costs as much as ten of its tasks."""
 LEAVE_CODES = (2, 3)
 """Stop codes of a worker whose node is to leave."""
 
@@ -142,6 +145,8 @@ class Session:
             times.append(self.lease.trusted_until)
             if phase is Phase.READY:
                 times += [self.lease.renew_at, self._sync_at, self._retry_at]
+                if self._roster.due:
+                    times.append(self._asked_at + PACE)
                 if not self._is_leaving:
                     times.append(self._upkeep.at)
                 elif self._roster.empty:
@@ -230,8 +235,11 @@ class Session:
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._roster.retry()
+        ends_can_wait = now < self._asked_at + PACE and self._prefetch.lasts(
+            self._roster.waiting, PACE, now
+        )
         return (
-            self._roster.due
+            (self._roster.due and not ends_can_wait)
             or self._hinted
             or not self._contact.compared
             or now >= lease.renew_at

@@ -6,8 +6,8 @@ from pg_tasks.guardian.backlog import Backlog
 from pg_tasks.messages import Kill, Start
 
 
-def start(task_id: int, attempt: int = 1) -> Start:
-    return Start(task_id, attempt, ["true"], None, {}, None, None, 10.0)
+def start(task_id: int, priority: int = 0) -> Start:
+    return Start(task_id, 1, ["true"], None, {}, None, None, 10.0, priority)
 
 
 def filled(*task_ids: int) -> Backlog:
@@ -15,6 +15,15 @@ def filled(*task_ids: int) -> Backlog:
     for index, task_id in enumerate(task_ids):
         backlog.put(start(task_id), 10.0 + index)
     return backlog
+
+
+def test_the_best_leaves_first_and_equals_in_the_order_in_which_they_came() -> None:
+    backlog = filled(4, 3)
+    for task_id, priority in ((1, 5), (2, -1), (5, 5), (6, -1)):
+        backlog.put(start(task_id, priority), 20.0)
+    backlog.remove((6, 1))
+    assert [backlog.take().start.task_id for _ in range(5)] == [2, 4, 3, 1, 5]
+    assert not backlog
 
 
 def test_they_leave_in_the_order_in_which_they_came() -> None:

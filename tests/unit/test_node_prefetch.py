@@ -47,3 +47,12 @@ def test_there_is_a_limit() -> None:
     for _ in range(5000):
         prefetch.ended(ended(100.0))
     assert prefetch.ahead(100.0) == 200
+
+
+def test_what_waits_lasts_as_long_as_tasks_end_as_they_do_now() -> None:
+    prefetch = Prefetch()
+    for _ in range(50):
+        prefetch.ended(ended(100.0))
+    assert prefetch.lasts(21, 0.02, 100.0)
+    assert not prefetch.lasts(20, 0.02, 100.0)
+    assert not prefetch.lasts(0, 0.02, 200.0)

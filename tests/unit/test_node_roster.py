@@ -28,10 +28,10 @@ def test_slots_are_never_less_than_none() -> None:
 
 def test_some_may_wait_for_a_slot() -> None:
     roster = roster_with(1, 2, 3, slots=2)
-    assert (roster.live, roster.running, roster.waiting) == (3, 2, True)
+    assert (roster.live, roster.running, roster.waiting) == (3, 2, 1)
     assert (roster.free, roster.room(4)) == (0, 3)
     roster.end(end(1))
-    assert (roster.live, roster.running, roster.waiting) == (2, 2, False)
+    assert (roster.live, roster.running, roster.waiting) == (2, 2, 0)
     assert (roster.free, roster.room(4)) == (0, 4)
 
 
