@@ -105,6 +105,7 @@ def test_an_order_says_all_that_a_process_needs(sql: Sql, node: Node) -> None:
         env={"A": "ü"},
         params={"deep": [1, None]},
         stdin="line\n",
+        priority=-3,
         timeout="1 day 1.5 seconds",
         kill_grace="0",
     )
@@ -122,6 +123,7 @@ def test_an_order_says_all_that_a_process_needs(sql: Sql, node: Node) -> None:
         "kill_grace": 0,
         "scheduled_for": None,
         "run_id": None,
+        "priority": -3,
         "error": None,
     }
 
