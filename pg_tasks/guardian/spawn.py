@@ -37,11 +37,9 @@ class Spawner:
         self._root = root.encode()
         self._environment = dict(environment)
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        self._ignored = [
-            signum
-            for signum in signal.valid_signals()
-            if signal.getsignal(signum) is signal.SIG_IGN
-        ]
+        # All, not only those that are ignored here: of each that is not named glibc asks first, two
+        # system calls instead of one, and the guardian waits for the child to have made them.
+        self._signals = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
         given, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._given_files = (given, hard)
         self._more_files = (hard, hard)
@@ -114,7 +112,7 @@ class Spawner:
                 ),
                 setsid=True,
                 setsigmask=(),
-                setsigdef=self._ignored,
+                setsigdef=self._signals,
             )
         finally:
             if self._raised:
