@@ -1,10 +1,12 @@
 """What the doctor reads does not grow with the installation."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.procedures.acting import Sql
 from tests.procedures.complaints import ask
-from tests.servers import Database
+from tests.servers import Database, Server
 
 CROWD = 30_000
 READ = """
@@ -21,8 +23,9 @@ GROUP BY 1
 
 
 @pytest.fixture
-def crowded(database: Database) -> Database:
-    """A database with many of each kind, and nobody to run them."""
+def crowded(server: Server) -> Iterator[Database]:
+    """A database of its own with many of each kind, and nobody to run them."""
+    database = server.create_database()
     sql = Sql(database.connect())
     with sql.without_triggers():
         for columns, values in (
@@ -50,7 +53,9 @@ def crowded(database: Database) -> Database:
             f" FROM generate_series(1, {CROWD}) AS n"
         )
     sql.run("VACUUM ANALYZE long_task.task, long_task.task_dependency, long_task.task_run")
-    return database
+    yield database
+    database.close()
+    server.drop(database.name)
 
 
 def test_the_doctor_reads_a_bounded_number_of_rows(crowded: Database) -> None:

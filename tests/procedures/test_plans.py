@@ -206,6 +206,7 @@ def test_it_touches_the_same_when_statistics_say_that_there_are_a_hundred_millio
     assert touched.entries < 16 * 12, touched.by_index
 
 
+@pytest.mark.any_version
 def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapshot(
     database: Database, planned_early: Node
 ) -> None:
@@ -241,7 +242,9 @@ def _come_and_go(people: Sql, node: Node, *, delayed: bool) -> None:
             "AD" if delayed else "AW",
             CROWD,
         )
-    started = node.sync(free=1000).start
-    while started:
-        reports = [ended(order.task_id, order.attempt) for order in started]
-        started = node.sync(*reports, free=1000).start
+    with people.without_triggers():  # reports of them all would take most of the test's time
+        while node.sync(free=1000).start:
+            people.run(
+                "UPDATE long_task.task SET state_id = 'CS', running_on = NULL"
+                " WHERE running_on IS NOT NULL"
+            )
