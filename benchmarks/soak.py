@@ -1,4 +1,4 @@
-"""``python -m benchmarks.soak [--minutes 30] [--slots 16] [--rows N] [--json <file>]``: full rate for long.
+"""``python -m benchmarks.soak [--minutes 30] [--slots 16] [--json <file>]``: full rate for long.
 
 A feeder keeps the queue from running empty, the node runs ``/bin/true`` as fast as it can and sees
 to the policies of retention: what has ended goes. Each turn (a minute, or a tenth of a shorter
@@ -27,9 +27,7 @@ _TICK = 0.2
 _LOW, _MORE = 3_000, 4_000
 """Fewer waiting than the first, and so many are added: a second's work and more."""
 _TASKS_GO = "INSERT INTO long_task.retention (group_id, keep_succeeded) VALUES (NULL, '10 seconds')"
-_HISTORY_GOES = (
-    "INSERT INTO long_task.history_retention (keep, keep_rows) VALUES ('1 minute', %s)"
-)
+_HISTORY_GOES = "INSERT INTO long_task.history_retention (keep, keep_rows) VALUES ('1 minute', %s)"
 _ACTIVE = (
     "SELECT (SELECT count(*) FROM long_task.task WHERE running_on IS NOT NULL)"
     " + (SELECT count(*) FROM long_task.task WHERE state_id = 'AW' AND running_on IS NULL"
@@ -217,7 +215,9 @@ def _arguments() -> argparse.Namespace:
     bounds = parser.add_argument_group("bounds, as ratios")
     parser.add_argument("--minutes", type=float, default=30.0, help="[%(default)g]")
     parser.add_argument("--slots", type=int, default=16, help="[%(default)s]")
-    parser.add_argument("--rows", type=int, help="of history that are kept, if not those of a minute")
+    parser.add_argument(
+        "--rows", type=int, help="of history that are kept, if not those of a minute"
+    )
     parser.add_argument("--json", type=Path, help=f"[{_RESULTS}/soak-<date>-<commit>.json]")
     bounds.add_argument(
         "--pace", type=float, default=0.95, help="last turn, at least [%(default)s]"
