@@ -39,7 +39,7 @@ def test_tasks_end_at_half_the_rate_of_xargs_at_least(lab: Lab) -> None:
 
 def test_a_node_at_full_rate_keeps_its_size_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "soak.json"
-    # The tables grow until autovacuum has come by, once a minute, for which this does not wait. What
+    # The tables grow until autovacuum has come by, once a minute: this does not wait for that. What
     # else the machine does meanwhile changes the pace by far more than the CPU of a task.
     wide = ["--pace", "0.1", "--cost", "2", "--tables", "10", "--memory", "1.5"]
     done = subprocess.run(
