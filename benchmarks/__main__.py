@@ -80,7 +80,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help="of " + ", ".join(_ALL))
-    parser.add_argument("--small", action="store_true", help="fewer samples: a minute in all")
+    parser.add_argument(
+        "--small", action="store_true", help="a first look: that it runs, and next to no samples"
+    )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help=f"[{_RESULTS}/<date>-<commit>.json]"
     )

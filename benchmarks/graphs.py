@@ -57,8 +57,8 @@ class Queued(NamedTuple):
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """On one node, then on two by turns: one of them has a past."""
-    steps, longer, wide, rounds = (50, 10, 300, 1) if small else (1000, 300, 10_000, 5)
-    past, tasks, turns = (20_000, 300, 1) if small else (1_000_000, 5_000, 7)
+    steps, longer, wide, rounds = (10, 3, 30, 1) if small else (1000, 300, 10_000, 5)
+    past, tasks, turns = (1_000, 30, 1) if small else (1_000_000, 5_000, 7)
     made = probe.make(lab.directory)
     say(f"  the probe is {made.kind}")
     with lab.node(_SLOTS):

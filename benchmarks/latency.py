@@ -31,7 +31,7 @@ _LOW, _MORE = 2_000, 4_000
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Every sample is a task of its own; nothing else runs."""
-    starts, others = (40, 20) if small else (300, 100)
+    starts, others = (8, 4) if small else (300, 100)
     made = probe.make(lab.directory)
     say(f"  the probe is {made.kind}")
     direct = [probe.cost(made) for _ in range(others)]

@@ -12,8 +12,8 @@ _BATCH = 200
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Two databases, each with its node, take turns; a session looks at one all the time."""
-    since = 20_000 if small else 500_000
-    settings = turns.Turns(NAME, 1, 2, 100) if small else turns.Turns(NAME, 3, 7, 1000)
+    since = 2_000 if small else 500_000
+    settings = turns.Turns(NAME, 0.5, 1, 10) if small else turns.Turns(NAME, 3, 7, 1000)
     with lab.beside("looked_at") as other:
         held = other.connect(autocommit=False)
         held.set_session(isolation_level="REPEATABLE READ")

@@ -26,10 +26,8 @@ _TICK = 0.2
 """Seconds from one look at the queue to the next."""
 _LOW, _MORE = 3_000, 4_000
 """Fewer waiting than the first, and so many are added: a second's work and more."""
-_POLICIES = (
-    "INSERT INTO long_task.retention (group_id, keep_succeeded) VALUES (NULL, '10 seconds')",
-    "INSERT INTO long_task.history_retention (keep) VALUES ('1 minute')",
-)
+_TASKS_GO = "INSERT INTO long_task.retention (group_id, keep_succeeded) VALUES (NULL, '10 seconds')"
+_HISTORY_GOES = "INSERT INTO long_task.history_retention (keep, keep_rows) VALUES ('1 minute', %s)"
 _ACTIVE = (
     "SELECT (SELECT count(*) FROM long_task.task WHERE running_on IS NOT NULL)"
     " + (SELECT count(*) FROM long_task.task WHERE state_id = 'AW' AND running_on IS NULL"
@@ -64,11 +62,11 @@ class Turn(NamedTuple):
 class Queue:
     """Never empty; what ended a while ago is left to the policies."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, rows: int | None) -> None:
         self._lab = lab
         lab.empty()
-        for policy in _POLICIES:
-            lab.ask(policy)
+        lab.ask(_TASKS_GO)
+        lab.ask(_HISTORY_GOES, rows)
         self._fed = 0
         self._well: dict[int, int] = {}
 
@@ -131,7 +129,7 @@ def main() -> int:
         with lab.node(words.slots) as node:
             rate(lab, _WARM_UP)
             start = look(lab, node)
-            queue = Queue(lab)
+            queue = Queue(lab, words.rows)
             turns = list(_turns(lab, node, queue, count, length))
             wait_until(lambda: lab.ask(_ACTIVE) == 0, pause=_TICK)
             end = look(lab, node)
@@ -217,6 +215,9 @@ def _arguments() -> argparse.Namespace:
     bounds = parser.add_argument_group("bounds, as ratios")
     parser.add_argument("--minutes", type=float, default=30.0, help="[%(default)g]")
     parser.add_argument("--slots", type=int, default=16, help="[%(default)s]")
+    parser.add_argument(
+        "--rows", type=int, help="of history that are kept, if not those of a minute"
+    )
     parser.add_argument("--json", type=Path, help=f"[{_RESULTS}/soak-<date>-<commit>.json]")
     bounds.add_argument(
         "--pace", type=float, default=0.95, help="last turn, at least [%(default)s]"

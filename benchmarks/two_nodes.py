@@ -19,7 +19,7 @@ _NODES = {
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Each has a group of its own, so that all are up and the turns need no start."""
-    count, rounds = (300, 1) if small else (2000, 7)
+    count, rounds = (50, 1) if small else (2000, 7)
     rates: dict[str, list[float]] = {name: [] for name in _NODES}
     groups = list(enumerate(_NODES))
     with ExitStack() as nodes:

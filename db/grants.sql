@@ -105,6 +105,7 @@ GRANT EXECUTE ON FUNCTION
   long_task.doctor_overdue(),
   long_task.doctor_processes(),
   long_task.doctor_queues(),
+  long_task.doctor_retention(),
   long_task.doctor_server(),
   long_task.doctor_sessions(),
   long_task.doctor_settings(),
@@ -113,6 +114,8 @@ GRANT EXECUTE ON FUNCTION
   long_task.doctor_workers(),
   long_task.waiting_queues(text),
   long_task.counted(bigint),
+  long_task.history_label(name),
+  long_task.history_rows(integer),
   long_task.table_option(text[], text),
   long_task.lease_over_at(long_task.worker_lease)
 TO long_task_reader, long_task_user;

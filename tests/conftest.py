@@ -13,11 +13,13 @@ _ON_BOTH = Path(__file__).parent / "procedures"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Lets tests of SQL, and those marked ``both_versions``, run on two servers; others on one."""
+    """Lets tests of SQL, unless marked ``any_version``, and those marked ``both_versions``, run on
+    two servers; others on one."""
     if "server" not in metafunc.fixturenames:
         return
     marked = metafunc.definition.get_closest_marker("both_versions") is not None
-    both = marked or _ON_BOTH in metafunc.definition.path.parents
+    any_version = metafunc.definition.get_closest_marker("any_version") is not None
+    both = marked or (_ON_BOTH in metafunc.definition.path.parents and not any_version)
     versions = ["oldest", "newest"] if both else ["newest"]
     metafunc.parametrize("server", versions, indirect=True, scope="session")
 

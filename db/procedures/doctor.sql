@@ -29,6 +29,8 @@ BEGIN
     UNION ALL
     SELECT f.* FROM long_task.doctor_queues() AS f
     UNION ALL
+    SELECT f.* FROM long_task.doctor_retention() AS f
+    UNION ALL
     SELECT f.* FROM long_task.doctor_server() AS f
     UNION ALL
     SELECT f.* FROM long_task.doctor_sessions() AS f

@@ -7,7 +7,8 @@
 -- An estimate, from the catalogue alone: a B-tree of so many entries, each a header of 8 bytes, a line pointer of 4 and the
 -- average width of its columns, in pages that are filled to nine tenths. Equal keys are stored once, so an index can be
 -- smaller than that; larger by far, it is mostly empty. The number of entries is that of the latest VACUUM or ANALYZE, so
--- tables that have changed much since then are left out. A width that cannot be seen counts as 32 bytes.
+-- tables that have changed much since then are left out. A width that cannot be seen counts as 32 bytes. Of task_run
+-- each partition has its own; one of the whole is nothing but their list, and is not judged.
 CREATE OR REPLACE FUNCTION long_task.doctor_indexes()
 RETURNS SETOF long_task.finding
 LANGUAGE plpgsql
@@ -19,17 +20,19 @@ DECLARE
   v_factor  CONSTANT integer := 4;
 BEGIN
   RETURN QUERY
-  SELECT 'warning', 'index_invalid', format('index %s', c.relname),
+  SELECT 'warning', 'index_invalid', format('index %s%s', c.relname, long_task.history_label(t.relname)),
     'A CREATE or REINDEX CONCURRENTLY has not come to its end: it is written to, and not used.',
     format('DROP INDEX CONCURRENTLY %s, unless it is being built at this moment (pg_stat_progress_create_index).', c.oid::regclass)
   FROM pg_index AS i
   JOIN pg_class AS c ON c.oid = i.indexrelid
+  JOIN pg_class AS t ON t.oid = i.indrelid
   WHERE c.relnamespace = 'long_task'::regnamespace
+    AND c.relkind = 'i'
     AND NOT i.indisvalid
     AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = i.indrelid);
 
   RETURN QUERY
-  SELECT 'warning', 'index_bloated', format('index %s', x.relname),
+  SELECT 'warning', 'index_bloated', format('index %s%s', x.relname, long_task.history_label(x.of)),
     format('%s for %s entries, which would fit into about %s.',
       pg_size_pretty(x.bytes), round(x.entries), pg_size_pretty(x.needed::bigint)),
     format('REINDEX INDEX CONCURRENTLY %s', x.oid::regclass)
@@ -37,6 +40,7 @@ BEGIN
     SELECT
       c.oid,
       c.relname,
+      t.relname AS of,
       c.reltuples::numeric AS entries,
       pg_relation_size(c.oid) AS bytes,
       -- Two pages are there in any case.

@@ -5,7 +5,7 @@
 -- Raises     nothing
 --
 -- By the counters of the server: no row of a table is read. Autovacuum looks once in autovacuum_naptime, so what has come
--- together since then is no delay yet.
+-- together since then is no delay yet. Of task_run each partition counts for itself, and the whole has nothing to clear away.
 CREATE OR REPLACE FUNCTION long_task.doctor_vacuum()
 RETURNS SETOF long_task.finding
 LANGUAGE plpgsql
@@ -25,7 +25,7 @@ BEGIN
     AND s.reset_val = 'off';
 
   RETURN QUERY
-  SELECT 'warning', 'autovacuum_off', format('table %s', c.relname),
+  SELECT 'warning', 'autovacuum_off', format('table %s%s', c.relname, long_task.history_label(c.relname)),
     'Autovacuum is switched off for it: nothing clears its dead rows away.',
     format('ALTER TABLE %s RESET (autovacuum_enabled)', c.oid::regclass)
   FROM pg_class AS c
@@ -35,7 +35,7 @@ BEGIN
     AND NOT o.option_value::boolean;
 
   RETURN QUERY
-  SELECT 'warning', v.code, format('table %s', t.relname), v.found, format(v.advice, t.oid::regclass)
+  SELECT 'warning', v.code, format('table %s%s', t.relname, long_task.history_label(t.relname)), v.found, format(v.advice, t.oid::regclass)
   FROM (
     SELECT
       c.oid,

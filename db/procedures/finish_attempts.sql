@@ -54,6 +54,7 @@ BEGIN
   WITH report AS MATERIALIZED (
     SELECT
       t.id,
+      t.version,
       t.group_id,
       t.state_id AS old_state_id,
       COALESCE(t.run_queued_by, t.queued_by) AS started_by,
@@ -89,7 +90,7 @@ BEGIN
       retry_in       double precision
     )
     CROSS JOIN LATERAL (
-      SELECT w.*
+      SELECT w.*, w.ctid AS version
       FROM long_task.task AS w
       WHERE w.id = r.task_id
         AND w.attempt = r.attempt
@@ -171,7 +172,9 @@ BEGIN
         ELSE t.result
       END
     FROM verdict AS v
-    WHERE t.id = v.id
+    -- By id, the whole primary key would be read for this join if the table was small when the plan was made. If the
+    -- version is younger than the statement's snapshot, it is for the next call.
+    WHERE t.ctid = v.version
     RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
   )
   SELECT

@@ -1,6 +1,6 @@
 -- history_rows: about how many rows a partition of task_run has.
 --
--- Called by  roll_history, drop_history
+-- Called by  roll_history, drop_history, doctor_retention
 -- Locks      the partition in ACCESS SHARE mode, while it looks
 -- Raises     nothing
 --

@@ -90,10 +90,16 @@ BEGIN
 
   IF v_ids IS NOT NULL THEN
     -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
+    -- Joined by ctid: of a table that was small when the plan was made, the whole primary key would be read for a join by id.
     UPDATE long_task.task AS t
     SET state_id = 'AW'
-    FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
-    WHERE t.id = d.id;
+    FROM (
+      SELECT w.ctid
+      FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+      CROSS JOIN LATERAL (SELECT k.ctid FROM long_task.task AS k WHERE k.id = d.id LIMIT 1) AS w
+      ORDER BY d.place
+    ) AS r
+    WHERE t.ctid = r.ctid;
   END IF;
   IF v_of_group > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
     PERFORM long_task.note_gaps('delayed_group', p_group_id, v_ids);

@@ -1602,6 +1602,8 @@ BEGIN
     UNION ALL
     SELECT f.* FROM long_task.doctor_queues() AS f
     UNION ALL
+    SELECT f.* FROM long_task.doctor_retention() AS f
+    UNION ALL
     SELECT f.* FROM long_task.doctor_server() AS f
     UNION ALL
     SELECT f.* FROM long_task.doctor_sessions() AS f
@@ -1703,17 +1705,19 @@ DECLARE
   v_factor  CONSTANT integer := 4;
 BEGIN
   RETURN QUERY
-  SELECT 'warning', 'index_invalid', format('index %s', c.relname),
+  SELECT 'warning', 'index_invalid', format('index %s%s', c.relname, long_task.history_label(t.relname)),
     'A CREATE or REINDEX CONCURRENTLY has not come to its end: it is written to, and not used.',
     format('DROP INDEX CONCURRENTLY %s, unless it is being built at this moment (pg_stat_progress_create_index).', c.oid::regclass)
   FROM pg_index AS i
   JOIN pg_class AS c ON c.oid = i.indexrelid
+  JOIN pg_class AS t ON t.oid = i.indrelid
   WHERE c.relnamespace = 'long_task'::regnamespace
+    AND c.relkind = 'i'
     AND NOT i.indisvalid
     AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = i.indrelid);
 
   RETURN QUERY
-  SELECT 'warning', 'index_bloated', format('index %s', x.relname),
+  SELECT 'warning', 'index_bloated', format('index %s%s', x.relname, long_task.history_label(x.of)),
     format('%s for %s entries, which would fit into about %s.',
       pg_size_pretty(x.bytes), round(x.entries), pg_size_pretty(x.needed::bigint)),
     format('REINDEX INDEX CONCURRENTLY %s', x.oid::regclass)
@@ -1721,6 +1725,7 @@ BEGIN
     SELECT
       c.oid,
       c.relname,
+      t.relname AS of,
       c.reltuples::numeric AS entries,
       pg_relation_size(c.oid) AS bytes,
       -- Two pages are there in any case.
@@ -1962,6 +1967,61 @@ $_$;
 
 COMMENT ON FUNCTION long_task.doctor_queues() IS 'Findings about groups and workers for whom tasks wait that nobody starts.';
 
+CREATE FUNCTION long_task.doctor_retention() RETURNS SETOF long_task.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_late  CONSTANT interval := interval '25 hours';
+  v_bytes CONSTANT bigint := pg_size_bytes('50 GB');
+  v_rows  CONSTANT bigint := 100000000;
+  v_now   timestamptz := long_task.clock();
+  v_found record;
+BEGIN
+  RETURN QUERY
+  SELECT 'warning', 'not_tidied_up', 'table maintenance', format('Something is in the way of retention: %s', m.error),
+    'Nothing, if it has gone by the next round. Else look for a transaction that holds the rows, or for a foreign key or a view that refers to them.'
+  FROM long_task.maintenance AS m
+  WHERE m.error IS NOT NULL;
+
+  RETURN QUERY
+  SELECT
+    'warning',
+    'retention_late',
+    'table maintenance',
+    CASE
+      WHEN m.next_at < v_now - v_late THEN
+        format('There are policies of retention, and nobody has seen to them, which was due at %s.', m.next_at)
+      ELSE
+        format('Who sees to the policies of retention has not come to an end since %s.', m.swept)
+    END,
+    CASE
+      WHEN m.next_at < v_now - v_late THEN 'Start a node, of any group, or have cron CALL long_task.maintain().'
+      ELSE 'CALL long_task.maintain(), which makes no pauses.'
+    END
+  FROM long_task.maintenance AS m
+  WHERE (m.next_at < v_now - v_late OR m.swept < v_now - v_late)
+    AND (EXISTS (SELECT FROM long_task.retention) OR EXISTS (SELECT FROM long_task.history_retention));
+
+  IF EXISTS (SELECT FROM long_task.history_retention AS h WHERE h.keep IS NOT NULL OR h.keep_rows IS NOT NULL) THEN
+    RETURN;
+  END IF;
+  SELECT
+    sum(pg_total_relation_size(to_regclass(format('long_task.task_run_%s', p.part)))) AS bytes,
+    sum(long_task.history_rows(p.part)) AS number
+  INTO v_found
+  FROM long_task.task_run_part AS p;
+  IF v_found.bytes > v_bytes OR v_found.number > v_rows THEN
+    RETURN NEXT ('warning', 'history_endless', 'table task_run',
+      format('History is kept for ever: about %s rows, %s.', v_found.number, pg_size_pretty(v_found.bytes)),
+      'INSERT INTO long_task.history_retention (keep) VALUES (''90 days''), or as long as you need it.'
+    )::long_task.finding;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.doctor_retention() IS 'Findings about policies of retention that are not seen to, and about history that has none.';
+
 CREATE FUNCTION long_task.doctor_server() RETURNS SETOF long_task.finding
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2189,7 +2249,7 @@ BEGIN
     AND s.reset_val = 'off';
 
   RETURN QUERY
-  SELECT 'warning', 'autovacuum_off', format('table %s', c.relname),
+  SELECT 'warning', 'autovacuum_off', format('table %s%s', c.relname, long_task.history_label(c.relname)),
     'Autovacuum is switched off for it: nothing clears its dead rows away.',
     format('ALTER TABLE %s RESET (autovacuum_enabled)', c.oid::regclass)
   FROM pg_class AS c
@@ -2199,7 +2259,7 @@ BEGIN
     AND NOT o.option_value::boolean;
 
   RETURN QUERY
-  SELECT 'warning', v.code, format('table %s', t.relname), v.found, format(v.advice, t.oid::regclass)
+  SELECT 'warning', v.code, format('table %s%s', t.relname, long_task.history_label(t.relname)), v.found, format(v.advice, t.oid::regclass)
   FROM (
     SELECT
       c.oid,
@@ -2696,6 +2756,7 @@ BEGIN
   WITH report AS MATERIALIZED (
     SELECT
       t.id,
+      t.version,
       t.group_id,
       t.state_id AS old_state_id,
       COALESCE(t.run_queued_by, t.queued_by) AS started_by,
@@ -2731,7 +2792,7 @@ BEGIN
       retry_in       double precision
     )
     CROSS JOIN LATERAL (
-      SELECT w.*
+      SELECT w.*, w.ctid AS version
       FROM long_task.task AS w
       WHERE w.id = r.task_id
         AND w.attempt = r.attempt
@@ -2813,7 +2874,9 @@ BEGIN
         ELSE t.result
       END
     FROM verdict AS v
-    WHERE t.id = v.id
+    -- By id, the whole primary key would be read for this join if the table was small when the plan was made. If the
+    -- version is younger than the statement's snapshot, it is for the next call.
+    WHERE t.ctid = v.version
     RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
   )
   SELECT
@@ -3282,6 +3345,22 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.heeded_call() IS 'Which notification of its group''s channel is for the session at its post; null: it has none.';
+
+CREATE FUNCTION long_task.history_label(p_table name) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT COALESCE(
+    (
+      SELECT format(' (history from %s until %s)', p.began::date, COALESCE(p.ended::date::text, 'now'))
+      FROM long_task.task_run_part AS p
+      WHERE format('task_run_%s', p.part) = p_table
+    ),
+    ''
+  )
+$$;
+
+COMMENT ON FUNCTION long_task.history_label(p_table name) IS 'Which time a table holds the history of, in words; nothing, if it is no partition of task_run.';
 
 CREATE FUNCTION long_task.history_rows(p_part integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -5938,10 +6017,16 @@ BEGIN
 
   IF v_ids IS NOT NULL THEN
     -- The trigger move_task gives each its place in the queue, one after the other, and wakes the nodes.
+    -- Joined by ctid: of a table that was small when the plan was made, the whole primary key would be read for a join by id.
     UPDATE long_task.task AS t
     SET state_id = 'AW'
-    FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
-    WHERE t.id = d.id;
+    FROM (
+      SELECT w.ctid
+      FROM unnest(v_ids) WITH ORDINALITY AS d(id, place)
+      CROSS JOIN LATERAL (SELECT k.ctid FROM long_task.task AS k WHERE k.id = d.id LIMIT 1) AS w
+      ORDER BY d.place
+    ) AS r
+    WHERE t.ctid = r.ctid;
   END IF;
   IF v_of_group > COALESCE(cardinality(v_ids), 0) + v_in_vain THEN
     PERFORM long_task.note_gaps('delayed_group', p_group_id, v_ids);
@@ -9369,6 +9454,10 @@ REVOKE ALL ON FUNCTION long_task.doctor_queues() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.doctor_queues() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.doctor_queues() TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.doctor_retention() FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.doctor_retention() TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.doctor_retention() TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.doctor_server() FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.doctor_server() TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.doctor_server() TO long_task_user;
@@ -9428,7 +9517,13 @@ REVOKE ALL ON FUNCTION long_task.has_active_run(p_workflow text, p_but bigint) F
 
 REVOKE ALL ON FUNCTION long_task.heeded_call() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.history_label(p_table name) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.history_label(p_table name) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.history_label(p_table name) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.history_rows(p_part integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.history_rows(p_part integer) TO long_task_reader;
+GRANT ALL ON FUNCTION long_task.history_rows(p_part integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.hold_lease(p_worker_id integer, p_epoch bigint, p_connection integer, p_lease_seconds double precision, p_running integer) FROM PUBLIC;
 

@@ -21,8 +21,6 @@ MANY = (
     " SELECT 'AW', '{{a}}' FROM generate_series(1, {})"
 )
 
-pytestmark = pytest.mark.both_versions
-
 
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
@@ -72,6 +70,7 @@ def test_one_insert_wakes_few_of_many(crowd: Crowd, database: Database, slots: i
     assert crowd.started == 5
 
 
+@pytest.mark.both_versions
 def test_whoever_is_full_calls_another_until_all_are(crowd: Crowd, database: Database) -> None:
     join(crowd, database, 12, endless=True)
     for number in range(1, 13):
@@ -80,6 +79,7 @@ def test_whoever_is_full_calls_another_until_all_are(crowd: Crowd, database: Dat
     assert [member.started for member in crowd.members] == [1] * 12
 
 
+@pytest.mark.both_versions
 def test_many_at_once_are_run_by_all(crowd: Crowd, database: Database) -> None:
     join(crowd, database, 12, endless=True)
     insert(database, MANY.format(10))
@@ -138,6 +138,7 @@ class Person(threading.Thread):
         time.sleep(self._chance.random() / 500)
 
 
+@pytest.mark.both_versions
 @pytest.mark.parametrize("autocommit", [True, False])
 def test_no_wake_up_is_lost_between_claim_and_sleep(
     crowd: Crowd, database: Database, autocommit: bool

@@ -1,15 +1,44 @@
 """What the doctor finds about tasks, workers and schedules, and that it is content afterwards."""
 
+from collections.abc import Iterator
+
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from tests.procedures.acting import Node, Sql, ended
 from tests.procedures.complaints import about, ask, only
-from tests.servers import Clock, Database
+from tests.servers import Clock, Database, Server
 
 FOR_EVER = 1e7
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 OF_THE_SERVER = {"not_durable", "checkpoints_often", "connections_few", "sessions_hidden"}
 """What is true of the server that the tests share."""
+
+
+@pytest.fixture(scope="module")
+def unused(server: Server) -> Iterator[Database]:
+    """A database in which nobody else has left dead rows: the doctor would find them."""
+    made = server.create_database()
+    yield made
+    made.close()
+    server.drop(made.name)
+
+
+@pytest.fixture
+def connection(unused: Database) -> Iterator[Connection]:
+    """A connection to it inside a transaction that is rolled back."""
+    opened = unused.connect(autocommit=False)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    """A database of the test's own."""
+    made = server.create_database()
+    yield made
+    made.close()
+    server.drop(made.name)
 
 
 @pytest.fixture

@@ -205,6 +205,7 @@ def test_a_transaction_that_is_prepared_and_not_ended(
     assert about(patient, "transaction_prepared") == []
 
 
+@pytest.mark.any_version
 def test_a_standby_that_holds_a_snapshot_by_itself_and_through_its_slot(
     frail: Server, ill: Database, patient: Sql
 ) -> None:
@@ -241,6 +242,17 @@ def test_dead_rows_that_nobody_clears_away(patient: Sql) -> None:
     wait_for(patient, "vacuum_behind", there=False)
 
 
+def test_dead_rows_of_history_are_those_of_a_partition(patient: Sql) -> None:
+    _write_history(patient, 15_000)
+    patient.run("DELETE FROM long_task.task_run")
+    patient.rows("SELECT pg_stat_force_next_flush()")
+    (finding,) = wait_for(patient, "vacuum_behind")
+    today = patient.value("SELECT current_date::text")
+    assert finding.subject == f"table task_run_0 (history from {today} until now)"
+    take(patient, finding.advice.partition(". ")[0])
+    wait_for(patient, "vacuum_behind", there=False)
+
+
 def test_statistics_that_are_of_another_table(patient: Sql) -> None:
     patient.run(
         "INSERT INTO long_task.worker_event (kind, worker_id, epoch)"
@@ -273,11 +285,15 @@ def test_transaction_numbers_that_run_out(ill: Database, patient: Sql, other: Sq
 
 
 def test_an_index_that_is_mostly_empty(patient: Sql) -> None:
+    """A megabyte stands for 32."""
+    source = patient.value("SELECT pg_get_functiondef('long_task.doctor_indexes()'::regprocedure)")
+    assert source.count("32 * 1024 * 1024") == 1
+    patient.run(source.replace("32 * 1024 * 1024", "1024 * 1024"))
     with patient.without_triggers():
         patient.run(
             "INSERT INTO long_task.task (state_id, wants_key, concurrency_key)"
             " SELECT 'AB', true, string_agg(md5(n || '-' || part), '')"
-            " FROM generate_series(1, 70000) AS n, generate_series(1, 15) AS part GROUP BY n"
+            " FROM generate_series(1, 4000) AS n, generate_series(1, 15) AS part GROUP BY n"
         )
         patient.run("VACUUM ANALYZE long_task.task")
         assert about(patient, "index_bloated") == []
@@ -299,6 +315,17 @@ def test_an_index_that_was_not_finished(patient: Sql) -> None:
     patient.refusal("CREATE UNIQUE INDEX CONCURRENTLY mine ON long_task.worker_event (kind)")
     finding = only(patient, "index_invalid")
     assert (finding.severity, finding.subject) == ("warning", "index mine")
+    take(patient, finding.advice.partition(",")[0])
+    assert about(patient, "index_invalid") == []
+
+
+def test_an_index_of_history_that_was_not_finished(patient: Sql) -> None:
+    _write_history(patient, 2)
+    patient.refusal("CREATE UNIQUE INDEX CONCURRENTLY mine ON long_task.task_run_0 (attempt)")
+    # That of the whole is invalid until each partition has one.
+    patient.run("CREATE INDEX ours ON ONLY long_task.task_run (attempt)")
+    finding = only(patient, "index_invalid")
+    assert finding.subject.startswith("index mine (history from ")
     take(patient, finding.advice.partition(",")[0])
     assert about(patient, "index_invalid") == []
 
@@ -353,6 +380,14 @@ def test_notifications_that_pile_up(ill: Database, patient: Sql, other: Sql) -> 
     pid = other.connection.get_backend_pid()
     patient.rows("SELECT pg_terminate_backend(%s)", pid)
     wait_for(patient, "notifications_pile_up", there=False)
+
+
+def _write_history(sql: Sql, count: int) -> None:
+    sql.run(
+        "INSERT INTO long_task.task_run (task_id, attempt, group_id, worker_id, started, finished,"
+        " state_id, started_by, part) SELECT n, 1, 0, 1, now(), now(), 'CS', '', 0"
+        " FROM generate_series(1, %s) AS n", count,
+    )  # fmt: skip
 
 
 @contextmanager

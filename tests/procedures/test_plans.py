@@ -1,5 +1,6 @@
 """What a call touches does not grow with the rows that are none of its business."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -72,8 +73,17 @@ def _counts(sql: Sql, watch: Sql) -> dict[str, int]:
 
 @pytest.fixture
 def planned_early(database: Database) -> Node:
-    """A node whose session has made its plans while the table was empty."""
+    """A node whose session has made its plans while the table was empty.
+
+    With statistics that say so: of a table that is known to be small, all is read at once.
+    """
     session = Sql(database.connect())
+    with session.without_triggers():
+        session.run(
+            "INSERT INTO long_task.task (command, state_id, start_after)"
+            " SELECT '{true}', 'AD', now() FROM generate_series(1, 5000)"
+        )
+    session.run("ANALYZE long_task.task; TRUNCATE long_task.task")
     node = Node(session)
     for _ in range(8):
         task_id = session.insert(max_attempts=2, retry_delay="0")
@@ -206,6 +216,7 @@ def test_it_touches_the_same_when_statistics_say_that_there_are_a_hundred_millio
     assert touched.entries < 16 * 12, touched.by_index
 
 
+@pytest.mark.any_version
 def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapshot(
     database: Database, planned_early: Node
 ) -> None:
@@ -218,6 +229,10 @@ def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapsho
     for _ in range(2):
         for delayed in (False, True):
             _come_and_go(people, node, delayed=delayed)
+        # What came within the last 0.1 s is in no gap, and the call that finds a gap notes it.
+        time.sleep(0.2)
+        for _ in range(2):
+            node.sync()
         own = [people.insert() for _ in range(16)]
         people.rows("SELECT pg_stat_force_next_flush()")
         with _touched(node.sql, watch) as touched:
@@ -226,9 +241,10 @@ def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapsho
         found.append(touched.entries)
         assert touched.rows_by_scan == 0
     looking.connection.rollback()
-    # Twenty and then forty thousand entries of each index are dead. What is read of them is what
-    # gaps are looked into by: two calls that have nothing else to do, and two queues.
-    assert max(found) < 24_000, touched.by_index
+    # Twenty and then forty thousand entries of each index are dead, and each call would read them all,
+    # a hundred and sixty thousand in the end. What is read of them is what gaps are looked into by:
+    # two calls that have nothing else to do, and two queues, five thousand each.
+    assert max(found) < 40_000, touched.by_index
     assert found[1] < 1.5 * found[0], found
 
 
@@ -241,7 +257,9 @@ def _come_and_go(people: Sql, node: Node, *, delayed: bool) -> None:
             "AD" if delayed else "AW",
             CROWD,
         )
-    started = node.sync(free=1000).start
-    while started:
-        reports = [ended(order.task_id, order.attempt) for order in started]
-        started = node.sync(*reports, free=1000).start
+    with people.without_triggers():  # reports of them all would take most of the test's time
+        while node.sync(free=1000).start:
+            people.run(
+                "UPDATE long_task.task SET state_id = 'CS', running_on = NULL"
+                " WHERE running_on IS NOT NULL"
+            )

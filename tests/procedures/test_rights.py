@@ -31,9 +31,9 @@ CALLABLE = {
         "wall_clock_time", "is_time_zone", "is_met", "needs_verdict", "why_unmet",
         "check_edge", "workflow_recovery_point", "assert_run", "workflow_graph", "quote_label",
         "doctor", "doctor_blocked", "doctor_indexes", "doctor_notifications", "doctor_overdue",
-        "doctor_processes", "doctor_queues", "doctor_server", "doctor_sessions", "doctor_settings",
-        "doctor_snapshots", "doctor_vacuum", "doctor_workers", "waiting_queues", "counted",
-        "table_option", "lease_over_at",
+        "doctor_processes", "doctor_queues", "doctor_retention", "doctor_server", "doctor_sessions",
+        "doctor_settings", "doctor_snapshots", "doctor_vacuum", "doctor_workers", "waiting_queues",
+        "counted", "table_option", "lease_over_at", "history_label", "history_rows",
     },
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker", "maintain_step"},
 }  # fmt: skip
