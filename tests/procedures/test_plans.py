@@ -241,8 +241,8 @@ def test_a_call_touches_the_same_however_much_came_and_went_under_a_held_snapsho
         found.append(touched.entries)
         assert touched.rows_by_scan == 0
     looking.connection.rollback()
-    # Twenty and then forty thousand entries of each index are dead, and each call would read them all,
-    # a hundred and sixty thousand in the end. What is read of them is what gaps are looked into by:
+    # Twenty and then forty thousand entries of each index are dead; a call would read them all, two
+    # of them a hundred and sixty thousand in the end. What is read is what gaps are looked into by:
     # two calls that have nothing else to do, and two queues, five thousand each.
     assert max(found) < 40_000, touched.by_index
     assert found[1] < 1.5 * found[0], found
