@@ -1199,17 +1199,18 @@ CREATE TYPE long_task.queue_gaps AS (
   stride  bigint,
   entries bigint,
   debt    bigint,
+  passes  integer,
   next    bigint,
   next_at timestamptz
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often all were looked through since there was a reason; a number behind all others, and when it was.';
 
 COMMENT ON COLUMN long_task.task.ready_seq IS
   'Place in the queue among tasks of the same priority; below 0: it has waited for its key or was given back, and comes before the others. System.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0012_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:bc5cc11dc77c913524823efc36aafa0d', 'sqlFile path=changes/0012_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('changes/0012_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 18, '9:1f7b3c4b1cc445d69888d056706a01a2', 'sqlFile path=changes/0012_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::changes/0013_table_settings::pg_tasks
 
@@ -2693,8 +2694,15 @@ BEGIN
         v_known.gaps := NULL;
       END IF;
       v_known.looking := NULL;
-      -- What was looked at in calls before may be out of date: once more from the start, if that is soon done.
-      EXIT WHEN v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left;
+      v_known.passes := COALESCE(v_known.passes, 0) + 1;
+      -- What was looked at before the reason for this call came may be out of date: so once more from the start.
+      IF v_whole OR v_known.gaps IS NULL OR v_known.passes >= 2 THEN
+        v_known.passes := 0;
+        EXIT;
+      ELSIF v_known.entries > v_left THEN
+        v_again := COALESCE(v_again, v_pause);
+        EXIT;
+      END IF;
       v_whole := true;
       CONTINUE;
     END IF;
@@ -2745,7 +2753,7 @@ $$;
 COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer) IS
   'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:49fa442ddb3d869e21dc2cdc8e0d0ae2', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:f2f80db65979fd4f438e6a4e08df4f62', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_gaps::pg_tasks
 
@@ -3455,7 +3463,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- A transaction that notifies takes a lock of the whole database at its commit, and wakes a process for each that
 -- listens: far dearer than the INSERT itself. So a statement that is a transaction of its own notifies only if an idle
--- node stands at one of the first posts of its group (take_post). If there is none, it holds the posts until it is
+-- node stands at one of the first eight posts of its group (take_post). If there is none, it holds the posts until it is
 -- committed. A node that would stand there cannot before, and looks at the queue once more when it does: so either it
 -- sees the task, or the task sees it.
 -- In a transaction of several statements nobody knows how long it will be open, and posts cannot be held for so long:
@@ -3472,13 +3480,19 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_many CONSTANT integer := 10;
-  v_told boolean := statement_timestamp() <> transaction_timestamp();
+  v_many   CONSTANT integer := 10;
+  v_behind CONSTANT integer := 6;
+  v_told   boolean := statement_timestamp() <> transaction_timestamp();
+  v_call   text := 'sentries';
 BEGIN
   IF NOT v_told THEN
-    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
-      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
-      EXIT WHEN v_told;
+    -- The sentries may have died together: then one of those behind them is called.
+    FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
+      IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+        v_told := true;
+        v_call := CASE WHEN v_post < long_task.sentries() THEN 'sentries' ELSE v_post::text END;
+        EXIT;
+      END IF;
     END LOOP;
     -- Nodes behind a pooler have no session that could stand at a post.
     IF NOT v_told THEN
@@ -3489,7 +3503,7 @@ BEGIN
     END IF;
   END IF;
   IF v_told THEN
-    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE v_call END);
   END IF;
 END
 $$;
@@ -3497,7 +3511,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
   'Wake some of the idle nodes of a group, if there are any.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:c9c9a52645dcb7eda93f133b4dd798f3', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:5ee99c6900a3c38a4967c8428b52b9fd', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -4501,10 +4515,12 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-  v_now  timestamptz := long_task.clock();
-  v_ids  bigint[];
-  v_gone integer;
-  v_id   bigint;
+  v_enough CONSTANT interval := interval '100 milliseconds';
+  v_begun  timestamptz;
+  v_now    timestamptz := long_task.clock();
+  v_ids    bigint[];
+  v_gone   integer;
+  v_id     bigint;
 BEGIN
   v_ids := ARRAY(
     SELECT t.id
@@ -4539,6 +4555,9 @@ BEGIN
         RAISE;
       END IF;
   END;
+  -- Somebody may hold a row that goes with a task, by a foreign key: not for each of them is waited long.
+  PERFORM set_config('lock_timeout', '1ms', true);
+  v_begun := clock_timestamp(); -- a duration, not a time
   v_gone := 0;
   FOREACH v_id IN ARRAY v_ids LOOP
     BEGIN
@@ -4547,6 +4566,7 @@ BEGIN
       WHEN OTHERS THEN
         PERFORM long_task.note_maintenance(format('task %s stays: %s', v_id, SQLERRM));
     END;
+    EXIT WHEN clock_timestamp() > v_begun + v_enough;
   END LOOP;
   RETURN v_gone;
 END
@@ -4555,7 +4575,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_tasks(bigint[], boolean) IS
   'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:a9a056b3872e1b4927943c1f20417548', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:0de5148a8853e22512e0a8cfbbb4f046', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/counted::pg_tasks
 
@@ -7209,8 +7229,14 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- One is called if a sentry is missing, and one if more is ready than this node could take: that one does the same.
 -- The post is left first, and looked at the queue afterwards, so that of two that leave at the same time, and
--- call each other, the later one sees what there is to be done.
-CREATE OR REPLACE FUNCTION long_task.leave_post(p_group_id integer)
+-- call each other, the later one sees what there is to be done. Nodes that have left leave gaps behind them, so all
+-- posts are looked at.
+--
+-- p_own  how many active leases of the group are the caller's: if there is no other, there is nobody to call
+CREATE OR REPLACE FUNCTION long_task.leave_post(
+  p_group_id integer,
+  p_own      integer DEFAULT 1
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -7222,7 +7248,6 @@ AS $$
 DECLARE
   v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
-  v_last   integer;
   v_wanted integer := 0;
 BEGIN
   IF (v_held >= 0) IS NOT TRUE THEN
@@ -7231,12 +7256,12 @@ BEGIN
   PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
   PERFORM set_config('long_task.post', '-1', false);
 
-  -- Posts are taken from the front: behind so many as there are nodes nobody stands.
-  v_last := (
-    SELECT count(*)
-    FROM (SELECT FROM long_task.worker_lease AS l WHERE l.group_id = p_group_id AND l.active LIMIT v_posts) AS n
-  ) - 1;
-  IF v_last < long_task.sentries() THEN
+  IF NOT EXISTS (
+    SELECT FROM long_task.worker_lease AS l
+    WHERE l.group_id = p_group_id
+      AND l.active
+    OFFSET p_own
+  ) THEN
     RETURN;
   END IF;
   FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
@@ -7254,7 +7279,7 @@ BEGIN
   ) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_last LOOP
+  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
@@ -7266,10 +7291,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_post(integer) IS
+COMMENT ON FUNCTION long_task.leave_post(integer, integer) IS
   'Let the session of a node that is idle no more leave its post, and call others that are.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_post', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:bf5ab47c7c109b51569f13ee523826ac', 'sqlFile path=procedures/leave_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_post', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:8fd6dca88d499e6ef7d39eb12951e4a4', 'sqlFile path=procedures/leave_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -7356,7 +7381,7 @@ BEGIN
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
-  PERFORM long_task.leave_post(v_lease.group_id);
+  PERFORM long_task.leave_post(v_lease.group_id, 0);
   PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;
@@ -7368,7 +7393,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:259762f41db3f8b864a30b4535f02db3', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:c973a67aad088c13f969ab7575132f1d', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/light_tasks::pg_tasks
 
@@ -7891,7 +7916,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- maintain_step: do a small part of what the policies of retention ask for.
 --
 -- Called by  nodes, when sync has said that something is due, until this says that nothing is; maintain
--- Locks      an advisory lock, without waiting: one at a time; then as maintain_phase
+-- Locks      an advisory lock and the row of maintenance, without waiting: one at a time; then as maintain_phase, waiting for
+--            20 ms at most: a node that calls it does nothing else meanwhile
 -- Raises     LT004 in an old snapshot. What fails beside that is written down (maintenance) and tried again in the next
 --            round: nothing of this may cost a node its connection.
 --
@@ -7914,6 +7940,7 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '20ms'
 AS $$
 DECLARE
   v_lock   CONSTANT bigint := hashtextextended('long_task.maintenance', 0);
@@ -7931,8 +7958,13 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(v_lock) THEN
     RETURN json_build_object('busy', true);
   END IF;
+  -- Who has written a policy and not committed it, holds the row.
   SELECT m.* INTO v_round
-  FROM long_task.maintenance AS m;
+  FROM long_task.maintenance AS m
+  FOR NO KEY UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN json_build_object('busy', true);
+  END IF;
   IF v_round.turn IS DISTINCT FROM p_turn THEN
     IF p_turn <> 0 OR p_turn IS NULL AND v_round.next_at > v_now THEN
       RETURN json_build_object('busy', p_turn IS NOT NULL);
@@ -7982,7 +8014,7 @@ COMMENT ON FUNCTION long_task.maintain_step(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.maintain_step(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:1e2f6d59bb9fd93f1ff8c9950e6f0e24', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:5a96a2ce665c652116e82804a074dfab', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 

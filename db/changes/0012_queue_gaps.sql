@@ -33,12 +33,13 @@ CREATE TYPE long_task.queue_gaps AS (
   stride  bigint,
   entries bigint,
   debt    bigint,
+  passes  integer,
   next    bigint,
   next_at timestamptz
 );
 
 COMMENT ON TYPE long_task.queue_gaps IS
-  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often all were looked through since there was a reason; a number behind all others, and when it was.';
 
 COMMENT ON COLUMN long_task.task.ready_seq IS
   'Place in the queue among tasks of the same priority; below 0: it has waited for its key or was given back, and comes before the others. System.';

@@ -7,7 +7,7 @@
 --
 -- A transaction that notifies takes a lock of the whole database at its commit, and wakes a process for each that
 -- listens: far dearer than the INSERT itself. So a statement that is a transaction of its own notifies only if an idle
--- node stands at one of the first posts of its group (take_post). If there is none, it holds the posts until it is
+-- node stands at one of the first eight posts of its group (take_post). If there is none, it holds the posts until it is
 -- committed. A node that would stand there cannot before, and looks at the queue once more when it does: so either it
 -- sees the task, or the task sees it.
 -- In a transaction of several statements nobody knows how long it will be open, and posts cannot be held for so long:
@@ -24,13 +24,19 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_many CONSTANT integer := 10;
-  v_told boolean := statement_timestamp() <> transaction_timestamp();
+  v_many   CONSTANT integer := 10;
+  v_behind CONSTANT integer := 6;
+  v_told   boolean := statement_timestamp() <> transaction_timestamp();
+  v_call   text := 'sentries';
 BEGIN
   IF NOT v_told THEN
-    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
-      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
-      EXIT WHEN v_told;
+    -- The sentries may have died together: then one of those behind them is called.
+    FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
+      IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+        v_told := true;
+        v_call := CASE WHEN v_post < long_task.sentries() THEN 'sentries' ELSE v_post::text END;
+        EXIT;
+      END IF;
     END LOOP;
     -- Nodes behind a pooler have no session that could stand at a post.
     IF NOT v_told THEN
@@ -41,7 +47,7 @@ BEGIN
     END IF;
   END IF;
   IF v_told THEN
-    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE v_call END);
   END IF;
 END
 $$;

@@ -6,8 +6,14 @@
 --
 -- One is called if a sentry is missing, and one if more is ready than this node could take: that one does the same.
 -- The post is left first, and looked at the queue afterwards, so that of two that leave at the same time, and
--- call each other, the later one sees what there is to be done.
-CREATE OR REPLACE FUNCTION long_task.leave_post(p_group_id integer)
+-- call each other, the later one sees what there is to be done. Nodes that have left leave gaps behind them, so all
+-- posts are looked at.
+--
+-- p_own  how many active leases of the group are the caller's: if there is no other, there is nobody to call
+CREATE OR REPLACE FUNCTION long_task.leave_post(
+  p_group_id integer,
+  p_own      integer DEFAULT 1
+)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -19,7 +25,6 @@ AS $$
 DECLARE
   v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
-  v_last   integer;
   v_wanted integer := 0;
 BEGIN
   IF (v_held >= 0) IS NOT TRUE THEN
@@ -28,12 +33,12 @@ BEGIN
   PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
   PERFORM set_config('long_task.post', '-1', false);
 
-  -- Posts are taken from the front: behind so many as there are nodes nobody stands.
-  v_last := (
-    SELECT count(*)
-    FROM (SELECT FROM long_task.worker_lease AS l WHERE l.group_id = p_group_id AND l.active LIMIT v_posts) AS n
-  ) - 1;
-  IF v_last < long_task.sentries() THEN
+  IF NOT EXISTS (
+    SELECT FROM long_task.worker_lease AS l
+    WHERE l.group_id = p_group_id
+      AND l.active
+    OFFSET p_own
+  ) THEN
     RETURN;
   END IF;
   FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
@@ -51,7 +56,7 @@ BEGIN
   ) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_last LOOP
+  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
@@ -63,5 +68,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_post(integer) IS
+COMMENT ON FUNCTION long_task.leave_post(integer, integer) IS
   'Let the session of a node that is idle no more leave its post, and call others that are.';

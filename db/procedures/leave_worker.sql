@@ -42,7 +42,7 @@ BEGIN
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
-  PERFORM long_task.leave_post(v_lease.group_id);
+  PERFORM long_task.leave_post(v_lease.group_id, 0);
   PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;

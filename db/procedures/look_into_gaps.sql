@@ -61,8 +61,15 @@ BEGIN
         v_known.gaps := NULL;
       END IF;
       v_known.looking := NULL;
-      -- What was looked at in calls before may be out of date: once more from the start, if that is soon done.
-      EXIT WHEN v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left;
+      v_known.passes := COALESCE(v_known.passes, 0) + 1;
+      -- What was looked at before the reason for this call came may be out of date: so once more from the start.
+      IF v_whole OR v_known.gaps IS NULL OR v_known.passes >= 2 THEN
+        v_known.passes := 0;
+        EXIT;
+      ELSIF v_known.entries > v_left THEN
+        v_again := COALESCE(v_again, v_pause);
+        EXIT;
+      END IF;
       v_whole := true;
       CONTINUE;
     END IF;

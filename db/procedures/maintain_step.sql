@@ -1,7 +1,8 @@
 -- maintain_step: do a small part of what the policies of retention ask for.
 --
 -- Called by  nodes, when sync has said that something is due, until this says that nothing is; maintain
--- Locks      an advisory lock, without waiting: one at a time; then as maintain_phase
+-- Locks      an advisory lock and the row of maintenance, without waiting: one at a time; then as maintain_phase, waiting for
+--            20 ms at most: a node that calls it does nothing else meanwhile
 -- Raises     LT004 in an old snapshot. What fails beside that is written down (maintenance) and tried again in the next
 --            round: nothing of this may cost a node its connection.
 --
@@ -24,6 +25,7 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '20ms'
 AS $$
 DECLARE
   v_lock   CONSTANT bigint := hashtextextended('long_task.maintenance', 0);
@@ -41,8 +43,13 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(v_lock) THEN
     RETURN json_build_object('busy', true);
   END IF;
+  -- Who has written a policy and not committed it, holds the row.
   SELECT m.* INTO v_round
-  FROM long_task.maintenance AS m;
+  FROM long_task.maintenance AS m
+  FOR NO KEY UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN json_build_object('busy', true);
+  END IF;
   IF v_round.turn IS DISTINCT FROM p_turn THEN
     IF p_turn <> 0 OR p_turn IS NULL AND v_round.next_at > v_now THEN
       RETURN json_build_object('busy', p_turn IS NOT NULL);

@@ -42,7 +42,7 @@ class Dispatch:
 
     def give_back(self) -> None:
         """What waits for a slot is for another node to start."""
-        if self._roster.waiting:
+        if self._roster.live:  # one guardian may have too much where another has room
             self._requests.append(GiveBack())
 
     def kill_all(self, reason: str, grace: float | None) -> None:

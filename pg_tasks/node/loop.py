@@ -199,7 +199,7 @@ class Node:
     def _hear_stop(self) -> None:
         stops = len(self._stop_read.recv(1024))
         self._stops += stops
-        self._session.leaving = True
+        self._session.leave()
         self._dispatch.give_back()
         event(logger, logging.INFO, "stopping", signals=self._stops, tasks=self._roster.live)
         if self._stops == stops and stops == 1:

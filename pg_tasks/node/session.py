@@ -130,6 +130,12 @@ class Session:
         """The connection has something: go on with it. Raises as ``turn``."""
         self._guarded(lambda: self._advance(now), now)
 
+    def leave(self) -> None:
+        """The node is told to stop. It says so at once: it may stand at a post, where it is told of
+        what others have to start then."""
+        self.leaving = True
+        self._hinted = True
+
     def ended(self, report: Ended) -> None:
         """An attempt is over."""
         self._prefetch.ended(report)

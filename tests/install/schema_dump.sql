@@ -53,11 +53,12 @@ CREATE TYPE long_task.queue_gaps AS (
 	stride bigint,
 	entries bigint,
 	debt bigint,
+	passes integer,
 	next bigint,
 	next_at timestamp with time zone
 );
 
-COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, and how many too many by the call before; a number behind all others, and when it was.';
+COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often all were looked through since there was a reason; a number behind all others, and when it was.';
 
 CREATE TYPE long_task.queue_span AS (
 	from_lane integer,
@@ -167,13 +168,19 @@ CREATE FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint DEFA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_many CONSTANT integer := 10;
-  v_told boolean := statement_timestamp() <> transaction_timestamp();
+  v_many   CONSTANT integer := 10;
+  v_behind CONSTANT integer := 6;
+  v_told   boolean := statement_timestamp() <> transaction_timestamp();
+  v_call   text := 'sentries';
 BEGIN
   IF NOT v_told THEN
-    FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
-      v_told := NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id);
-      EXIT WHEN v_told;
+    -- The sentries may have died together: then one of those behind them is called.
+    FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
+      IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+        v_told := true;
+        v_call := CASE WHEN v_post < long_task.sentries() THEN 'sentries' ELSE v_post::text END;
+        EXIT;
+      END IF;
     END LOOP;
     -- Nodes behind a pooler have no session that could stand at a post.
     IF NOT v_told THEN
@@ -184,7 +191,7 @@ BEGIN
     END IF;
   END IF;
   IF v_told THEN
-    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE 'sentries' END);
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE v_call END);
   END IF;
 END
 $$;
@@ -1314,10 +1321,12 @@ CREATE FUNCTION long_task.clear_tasks(p_ids bigint[], p_each_by_itself boolean) 
     SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  v_now  timestamptz := long_task.clock();
-  v_ids  bigint[];
-  v_gone integer;
-  v_id   bigint;
+  v_enough CONSTANT interval := interval '100 milliseconds';
+  v_begun  timestamptz;
+  v_now    timestamptz := long_task.clock();
+  v_ids    bigint[];
+  v_gone   integer;
+  v_id     bigint;
 BEGIN
   v_ids := ARRAY(
     SELECT t.id
@@ -1352,6 +1361,9 @@ BEGIN
         RAISE;
       END IF;
   END;
+  -- Somebody may hold a row that goes with a task, by a foreign key: not for each of them is waited long.
+  PERFORM set_config('lock_timeout', '1ms', true);
+  v_begun := clock_timestamp(); -- a duration, not a time
   v_gone := 0;
   FOREACH v_id IN ARRAY v_ids LOOP
     BEGIN
@@ -1360,6 +1372,7 @@ BEGIN
       WHEN OTHERS THEN
         PERFORM long_task.note_maintenance(format('task %s stays: %s', v_id, SQLERRM));
     END;
+    EXIT WHEN clock_timestamp() > v_begun + v_enough;
   END LOOP;
   RETURN v_gone;
 END
@@ -3722,7 +3735,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) IS 'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-CREATE FUNCTION long_task.leave_post(p_group_id integer) RETURNS void
+CREATE FUNCTION long_task.leave_post(p_group_id integer, p_own integer DEFAULT 1) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3732,7 +3745,6 @@ CREATE FUNCTION long_task.leave_post(p_group_id integer) RETURNS void
 DECLARE
   v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
-  v_last   integer;
   v_wanted integer := 0;
 BEGIN
   IF (v_held >= 0) IS NOT TRUE THEN
@@ -3741,12 +3753,12 @@ BEGIN
   PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
   PERFORM set_config('long_task.post', '-1', false);
 
-  -- Posts are taken from the front: behind so many as there are nodes nobody stands.
-  v_last := (
-    SELECT count(*)
-    FROM (SELECT FROM long_task.worker_lease AS l WHERE l.group_id = p_group_id AND l.active LIMIT v_posts) AS n
-  ) - 1;
-  IF v_last < long_task.sentries() THEN
+  IF NOT EXISTS (
+    SELECT FROM long_task.worker_lease AS l
+    WHERE l.group_id = p_group_id
+      AND l.active
+    OFFSET p_own
+  ) THEN
     RETURN;
   END IF;
   FOR v_post IN 0 .. long_task.sentries() - 1 LOOP
@@ -3764,7 +3776,7 @@ BEGIN
   ) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_last LOOP
+  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
@@ -3776,7 +3788,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION long_task.leave_post(p_group_id integer) IS 'Let the session of a node that is idle no more leave its post, and call others that are.';
+COMMENT ON FUNCTION long_task.leave_post(p_group_id integer, p_own integer) IS 'Let the session of a node that is idle no more leave its post, and call others that are.';
 
 CREATE FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean DEFAULT false, p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
@@ -3821,7 +3833,7 @@ BEGIN
   DELETE FROM long_task.worker_stop AS s
   WHERE s.worker_id = p_worker_id
     AND s.stop IN (2, 3);
-  PERFORM long_task.leave_post(v_lease.group_id);
+  PERFORM long_task.leave_post(v_lease.group_id, 0);
   PERFORM long_task.log_event('left', v_lease, v_lost);
   PERFORM long_task.announce(NULL, p_worker_id);
   RETURN true;
@@ -4313,8 +4325,15 @@ BEGIN
         v_known.gaps := NULL;
       END IF;
       v_known.looking := NULL;
-      -- What was looked at in calls before may be out of date: once more from the start, if that is soon done.
-      EXIT WHEN v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left;
+      v_known.passes := COALESCE(v_known.passes, 0) + 1;
+      -- What was looked at before the reason for this call came may be out of date: so once more from the start.
+      IF v_whole OR v_known.gaps IS NULL OR v_known.passes >= 2 THEN
+        v_known.passes := 0;
+        EXIT;
+      ELSIF v_known.entries > v_left THEN
+        v_again := COALESCE(v_again, v_pause);
+        EXIT;
+      END IF;
       v_whole := true;
       CONTINUE;
     END IF;
@@ -4480,6 +4499,7 @@ COMMENT ON FUNCTION long_task.maintain_phase(INOUT phase text, INOUT place bigin
 CREATE FUNCTION long_task.maintain_step(p_turn bigint DEFAULT NULL::bigint) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '20ms'
     AS $$
 DECLARE
   v_lock   CONSTANT bigint := hashtextextended('long_task.maintenance', 0);
@@ -4497,8 +4517,13 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(v_lock) THEN
     RETURN json_build_object('busy', true);
   END IF;
+  -- Who has written a policy and not committed it, holds the row.
   SELECT m.* INTO v_round
-  FROM long_task.maintenance AS m;
+  FROM long_task.maintenance AS m
+  FOR NO KEY UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN json_build_object('busy', true);
+  END IF;
   IF v_round.turn IS DISTINCT FROM p_turn THEN
     IF p_turn <> 0 OR p_turn IS NULL AND v_round.next_at > v_now THEN
       RETURN json_build_object('busy', p_turn IS NOT NULL);
@@ -9561,7 +9586,7 @@ REVOKE ALL ON FUNCTION long_task.lease_state(p_lease long_task.worker_lease) FRO
 
 REVOKE ALL ON FUNCTION long_task.leave_key(p_key text, p_held boolean, p_again boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.leave_post(p_group_id integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.leave_post(p_group_id integer, p_own integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.leave_unsettled(p_ids bigint[], p_held boolean, p_refresh boolean, p_again boolean) FROM PUBLIC;
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.procedures.acting import Node, Sql
 from tests.servers import Database
+from tests.waiting import wait_until
 
 ONE = "INSERT INTO long_task.task (state_id, command) VALUES ('AW', '{a}')"
 
@@ -193,3 +194,47 @@ def test_the_triggers_cost_a_plain_row_little_beside_the_row_itself(person: Sql)
             )
             found.append(time.perf_counter() - began)
     assert median(times["origin"]) < 3 * median(times["replica"])
+
+
+def test_when_all_sentries_died_one_behind_them_is_called(database: Database, person: Sql) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3, 4)]
+    for idler in idlers:
+        idler.node.sync()
+    pids = [idler.sql.connection.get_backend_pid() for idler in idlers[:2]]
+    for idler in idlers[:2]:
+        idler.sql.connection.close()
+    alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)"
+    wait_until(lambda: person.value(alive, pids) == 0, describe="the sentries to be gone")
+    person.run(ONE)
+    assert [idler.heard() for idler in idlers[2:]] == [["2"], ["2"]]
+    assert idlers[2].node.sync().start
+
+
+def test_the_last_one_of_a_row_is_told_when_all_before_it_have_left(
+    database: Database, person: Sql
+) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3, 4)]
+    for idler in idlers:
+        idler.node.sync()
+    for idler in idlers[:3]:
+        idler.node.leave()
+    assert "3" in idlers[3].heard(), "it is called by those who leave"
+    person.run(ONE)
+    assert idlers[3].heard() == ["3"]
+    assert idlers[3].node.sync().start
+
+
+def test_one_that_is_full_calls_across_posts_that_were_left(
+    database: Database, person: Sql
+) -> None:
+    idlers = [Idler(database, number) for number in (1, 2, 3, 4)]
+    for idler in idlers:
+        idler.node.sync()
+    for idler in idlers[:2]:
+        idler.node.leave()
+    assert idlers[2].node.sync().heed == "sentries"
+    person.run(ONE)
+    person.run(ONE)
+    idlers[3].heard()
+    assert idlers[2].node.sync().start
+    assert idlers[3].heard() == ["3"]

@@ -235,3 +235,35 @@ def test_a_step_that_fails_is_told_and_the_rest_of_the_round_goes_on(
     person.connection.rollback()
     assert tidy(serving)[::4] == (1, None)
     assert task_id not in tasks(serving)
+
+
+def test_what_somebody_holds_that_goes_with_a_task_stays_and_nobody_waits_for_it(
+    serving: Sql, person: Sql
+) -> None:
+    policy(serving, keep_succeeded=DAY)
+    _many(serving, 30)
+    first = serving.value("SELECT min(id) FROM long_task.task")
+    serving.run(
+        "CREATE TABLE mine (note text, task_id bigint REFERENCES long_task.task ON DELETE CASCADE)"
+    )
+    try:
+        serving.run("INSERT INTO mine VALUES ('x', %s)", first)
+        person.run("UPDATE mine SET note = 'y'")
+        # Without a limit of its own it would end with that of the session, and nothing would go.
+        serving.run("SET lock_timeout = 0; SET statement_timeout = '20s'")
+        gone = [one["tasks"] for one in tidy_by_steps(serving)]
+        assert sum(gone) == 29
+        assert f"task {first} stays" in serving.value("SELECT error FROM long_task.maintenance")
+        person.connection.rollback()
+        assert sum(one["tasks"] for one in tidy_by_steps(serving)) == 1
+    finally:
+        person.connection.rollback()
+        serving.run("RESET statement_timeout; DROP TABLE mine")
+
+
+def test_a_policy_that_is_not_committed_keeps_nobody_waiting(serving: Sql, person: Sql) -> None:
+    policy(serving, keep_succeeded=DAY)
+    person.run("UPDATE long_task.retention SET keep_succeeded = '1 hour'")
+    assert step(serving, 0)["busy"]
+    person.connection.rollback()
+    assert not step(serving, 0)["busy"]

@@ -609,3 +609,13 @@ def test_a_node_whose_leaving_is_put_off_asks_nothing_else(serving: Played) -> N
     assert wake is not None
     serving.now = wake
     ask(serving, "leave_worker")
+
+
+def test_a_node_that_is_told_to_stop_says_so_at_once(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(heed="sentries", start=[order(1)])
+    assert serving.turn() is None
+    serving.session.leave()
+    call = ask(serving, "sync")
+    assert call.values[4] == 0
