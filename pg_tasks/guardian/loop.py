@@ -33,7 +33,7 @@ _STARTS = 8
 """Of one turn: each takes some 0.3 ms, in which nobody is reaped or killed."""
 _YOUNG = 0.02
 """Seconds for which nothing is said of a new process, and its output is left in its pipe."""
-_HELD = 0.02
+_HELD = 0.015
 """Seconds for which news are collected while the next tasks are at hand: each frame wakes the node
 and makes a call of the database, and nobody waits for the slots."""
 _LONGEST_WAIT = 0.2

@@ -268,11 +268,16 @@ class Session:
             known=roster.known_tasks() if renews or not self._contact.compared else None,
             watched=watched if renews else None,
             reports=roster.take_reports(),
-            free_slots=0 if self._is_leaving else roster.room(self._prefetch.ahead(now)),
+            free_slots=0 if self._is_leaving else self._room(now),
             running=roster.running,
             lease_seconds=self._rules.terms.duration if renews else None,
             now=now,
         )
+
+    def _room(self, now: float) -> int:
+        """How many to claim. Where some are claimed ahead one at least: it may be a better one."""
+        ahead = self._prefetch.ahead(now)
+        return max(self._roster.room(ahead), min(ahead, 1))
 
     def _advance(self, now: float) -> None:
         row = self._link.advance(now)
