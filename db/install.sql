@@ -3457,7 +3457,7 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- announce_ready: wake some of the nodes of a group, if any is idle, for a task that is ready or delayed.
 --
 -- Called by  announce_tasks, move_task, finish_attempts
--- Locks      the posts of the sentries (advisory locks, shared, until the end of the transaction) where nobody stands;
+-- Locks      the first posts (advisory locks, shared, until the end of the transaction) where nobody stands;
 --            otherwise PostgreSQL's own queue of notifications, at commit.
 -- Raises     nothing
 --
@@ -3511,7 +3511,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
   'Wake some of the idle nodes of a group, if there are any.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:5ee99c6900a3c38a4967c8428b52b9fd', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:60a75d35663a986e93df8aedceaddcaa', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 

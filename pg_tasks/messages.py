@@ -26,6 +26,9 @@ no byte becomes more than six.
 LEASE_LOST = "Lease lost"
 """``Ended.reason`` of what was killed because the lease was over, whoever saw that first."""
 
+UNSTARTED = "ended before it was started"
+"""What is said of an attempt that never was a process, whoever withdrew it."""
+
 
 class Start(NamedTuple):
     """Start one process, as soon as a slot is free.

@@ -1,7 +1,7 @@
 -- announce_ready: wake some of the nodes of a group, if any is idle, for a task that is ready or delayed.
 --
 -- Called by  announce_tasks, move_task, finish_attempts
--- Locks      the posts of the sentries (advisory locks, shared, until the end of the transaction) where nobody stands;
+-- Locks      the first posts (advisory locks, shared, until the end of the transaction) where nobody stands;
 --            otherwise PostgreSQL's own queue of notifications, at commit.
 -- Raises     nothing
 --

@@ -14,9 +14,8 @@ from pg_tasks.guardian.killing import Killer
 from pg_tasks.guardian.orphans import Orphans
 from pg_tasks.guardian.spawn import CannotStart, Spawner
 from pg_tasks.guardian.tree import ProcessTree
-from pg_tasks.messages import Ended, Kill, KillAll, News, Start, Started, Stop
+from pg_tasks.messages import UNSTARTED, Ended, Kill, KillAll, News, Start, Started, Stop
 
-_UNSTARTED = "ended before it was started"
 _UNCLEAR = 0.002
 """Seconds until it is asked again whose a process is that is in the middle of execve(2)."""
 
@@ -111,7 +110,7 @@ class Keeper:
                 if capture.fd < 0:
                     del self.outputs[fd]
 
-    def give_back_waiting(self, error: str = _UNSTARTED, reason: str | None = None) -> None:
+    def give_back_waiting(self, error: str = UNSTARTED, reason: str | None = None) -> None:
         """Nothing that waits is started here; it may be elsewhere."""
         for key in self._backlog.clear():
             self._not_started(key, error, reason, given_back=True)
@@ -261,7 +260,7 @@ class Keeper:
 
     def _withdraw(self, key: Key, reason: str | None) -> None:
         self._backlog.remove(key)
-        self._not_started(key, _UNSTARTED, reason)
+        self._not_started(key, UNSTARTED, reason)
 
     def _not_started(
         self, key: Key, error: str, reason: str | None, *, given_back: bool = False

@@ -1,6 +1,6 @@
 """What the guardian is to be told, as the answers of the database have it."""
 
-from pg_tasks.messages import Fence, GiveBack, KillAll, Request
+from pg_tasks.messages import UNSTARTED, Fence, GiveBack, KillAll, Request
 from pg_tasks.node.calls import Attend, Order, Synced
 from pg_tasks.node.lease import Lease
 from pg_tasks.node.orders import attend_request, start_request, unusable
@@ -66,7 +66,7 @@ class Dispatch:
         key = Key(item.task_id, item.attempt)
         if not self._roster.is_known(key):
             # Claimed by a call whose answer was lost, and ended by a person since.
-            never = without_process(key, "ended before it was started", now)
+            never = without_process(key, UNSTARTED, now)
             self._roster.report_unstarted(never)
         elif self._roster.tell(key, item.what):
             self._requests.append(attend_request(item, self._completion_grace))
