@@ -32,7 +32,7 @@ def run(lab: Lab, *, small: bool) -> Iterator[Result]:
 
 def _idle(lab: Lab, count: int, seconds: float, renewals: int) -> Iterator[Result]:
     with crowd(lab, count, slots=4) as nodes:
-        nodes.run(TERMS.renewal * renewals)  # the first ones of each session are the dearest
+        nodes.run(TERMS.duration / 2 * renewals)  # the first ones of each session are the dearest
         say(f"  watching {count} idle nodes for {seconds:.0f} s")
         before, syncs = cpu.server(lab), nodes.syncs
         took = nodes.run(seconds)

@@ -8923,6 +8923,7 @@ BEGIN
       OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
       OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
       OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+      OR EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
       OR EXISTS (SELECT FROM long_task.unsettled_task)
       OR EXISTS (SELECT FROM long_task.unsettled_key)
       OR EXISTS (SELECT FROM long_task.unsettled_workflow)
@@ -8965,7 +8966,7 @@ $$;
 COMMENT ON FUNCTION long_task.quiet_for(integer, integer) IS
   'Seconds until an idle node has something to do, infinity if nothing is due; null if there is something to do now.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quiet_for', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:c71fbee7e925435fcef199fe4b583efd', 'sqlFile path=procedures/quiet_for.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quiet_for', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:1c779e0caff496d25c700d1cdc5d48aa', 'sqlFile path=procedures/quiet_for.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -11152,7 +11153,6 @@ BEGIN
   v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
-    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
@@ -11162,6 +11162,11 @@ BEGIN
     END IF;
     v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
     IF v_wake_in IS NOT NULL THEN
+      -- Nothing but the lease was renewed, so there is no need to wait for the disk. If the server fails and forgets it,
+      -- this node loses a lease under which nothing ran: all that is claimed later comes to the disk after it.
+      IF COALESCE(cardinality(p_watched), 0) = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+      END IF;
       RETURN json_build_object(
         'start', NULL,
         'attend', NULL,
@@ -11170,9 +11175,13 @@ BEGIN
         'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
         'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
         'watch', v_watch,
-        'maintain', v_maintain
+        'maintain', false
       );
     END IF;
+  END IF;
+
+  IF p_lease_seconds IS NOT NULL THEN
+    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -11245,7 +11254,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:5e9506574c5638113c49829af8b3b2b4', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:6bbd628e46b42ee6568f739b028e438f', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/table_option::pg_tasks
 
@@ -11287,8 +11296,11 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- A post may be held for the moment by those who have found nobody there and are about to commit. Then the node
 -- looks again after a millisecond, and each time it has waited in vain twice as long.
 --
--- The setting long_task.post is the session's memory: the number of its post, negative: it has none, and has asked so
--- often less one; not set: it cannot stand, because it is not the node's own. It needs no other place, because
+-- A session that has found all of them taken looks at the sentries' and at one in eight of the others from then on, chosen
+-- at random: in a large fleet nearly all nodes are without a post, and look at each renewal.
+--
+-- The setting long_task.post is the session's memory: the number of its post, negative: it has none, and has looked so
+-- often in vain less one; not set: it cannot stand, because it is not the node's own. It needs no other place, because
 -- it ends when the lock does.
 --
 -- Returns the seconds after which to look again: 0: it stands there now, and what has come before has to be looked for;
@@ -11300,14 +11312,16 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_posts CONSTANT integer := 64;
-  v_held  integer := current_setting('long_task.post')::integer;
-  v_again boolean := false;
+  v_posts    CONSTANT integer := 64;
+  v_sentries CONSTANT integer := long_task.sentries();
+  v_held     integer := current_setting('long_task.post')::integer;
+  v_again    boolean := false;
+  v_post     integer := 0;
 BEGIN
-  IF v_held BETWEEN 0 AND long_task.sentries() - 1 THEN
+  IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  FOR v_post IN 0 .. CASE WHEN v_held < 0 THEN v_posts ELSE long_task.sentries() END - 1 LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -11319,9 +11333,13 @@ BEGIN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
       v_again := true;
     END IF;
-    EXIT WHEN v_again AND v_post >= long_task.sentries() - 1;
+    EXIT WHEN v_again AND v_post >= v_sentries - 1;
+    v_post := v_post + CASE WHEN v_held = -1 OR v_post < v_sentries - 1 THEN 1 ELSE 1 + floor(random() * 15)::integer END;
   END LOOP;
   IF NOT v_again THEN
+    IF v_held = -1 THEN
+      PERFORM set_config('long_task.post', '-2', false);
+    END IF;
     RETURN NULL;
   ELSIF v_held >= 0 THEN
     RETURN 0.005; -- it is told of nothing more where it stands, but can be called
@@ -11334,7 +11352,7 @@ $$;
 COMMENT ON FUNCTION long_task.take_post(integer) IS
   'Let the session of an idle node stand at a post of its group. Returns the seconds after which to look again; null: it can sleep.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/take_post', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:78264778b2864ea49f5f99efdad420aa', 'sqlFile path=procedures/take_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/take_post', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:be1bce1e3f2594cc663feda87b049a91', 'sqlFile path=procedures/take_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 
@@ -12463,8 +12481,8 @@ SELECT
   CASE
     WHEN NOT w.active THEN 'left'
     WHEN w.locked_until <= c.now THEN 'failed'
-    -- A node renews at half of its lease at the latest.
-    WHEN w.locked_until - c.now < w.lease_duration / 2 THEN 'failing'
+    -- A node renews when half of its lease is over, at the latest.
+    WHEN w.locked_until - c.now < w.lease_duration * 0.4 THEN 'failing'
     WHEN w.stop IN (2, 3) THEN 'draining'
     WHEN w.stop = 1 THEN 'held'
     ELSE 'live'
@@ -12559,7 +12577,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 196, '9:ee892a2a26c258377c5a3014814b9e26', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 196, '9:64c3cbe66ae7e0140aec26839035992d', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_status::pg_tasks
 

@@ -35,6 +35,7 @@ BEGIN
       OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
       OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
       OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+      OR EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
       OR EXISTS (SELECT FROM long_task.unsettled_task)
       OR EXISTS (SELECT FROM long_task.unsettled_key)
       OR EXISTS (SELECT FROM long_task.unsettled_workflow)

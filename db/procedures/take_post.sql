@@ -12,8 +12,11 @@
 -- A post may be held for the moment by those who have found nobody there and are about to commit. Then the node
 -- looks again after a millisecond, and each time it has waited in vain twice as long.
 --
--- The setting long_task.post is the session's memory: the number of its post, negative: it has none, and has asked so
--- often less one; not set: it cannot stand, because it is not the node's own. It needs no other place, because
+-- A session that has found all of them taken looks at the sentries' and at one in eight of the others from then on, chosen
+-- at random: in a large fleet nearly all nodes are without a post, and look at each renewal.
+--
+-- The setting long_task.post is the session's memory: the number of its post, negative: it has none, and has looked so
+-- often in vain less one; not set: it cannot stand, because it is not the node's own. It needs no other place, because
 -- it ends when the lock does.
 --
 -- Returns the seconds after which to look again: 0: it stands there now, and what has come before has to be looked for;
@@ -25,14 +28,16 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_posts CONSTANT integer := 64;
-  v_held  integer := current_setting('long_task.post')::integer;
-  v_again boolean := false;
+  v_posts    CONSTANT integer := 64;
+  v_sentries CONSTANT integer := long_task.sentries();
+  v_held     integer := current_setting('long_task.post')::integer;
+  v_again    boolean := false;
+  v_post     integer := 0;
 BEGIN
-  IF v_held BETWEEN 0 AND long_task.sentries() - 1 THEN
+  IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  FOR v_post IN 0 .. CASE WHEN v_held < 0 THEN v_posts ELSE long_task.sentries() END - 1 LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -44,9 +49,13 @@ BEGIN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
       v_again := true;
     END IF;
-    EXIT WHEN v_again AND v_post >= long_task.sentries() - 1;
+    EXIT WHEN v_again AND v_post >= v_sentries - 1;
+    v_post := v_post + CASE WHEN v_held = -1 OR v_post < v_sentries - 1 THEN 1 ELSE 1 + floor(random() * 15)::integer END;
   END LOOP;
   IF NOT v_again THEN
+    IF v_held = -1 THEN
+      PERFORM set_config('long_task.post', '-2', false);
+    END IF;
     RETURN NULL;
   ELSIF v_held >= 0 THEN
     RETURN 0.005; -- it is told of nothing more where it stands, but can be called

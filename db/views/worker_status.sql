@@ -6,8 +6,8 @@ SELECT
   CASE
     WHEN NOT w.active THEN 'left'
     WHEN w.locked_until <= c.now THEN 'failed'
-    -- A node renews at half of its lease at the latest.
-    WHEN w.locked_until - c.now < w.lease_duration / 2 THEN 'failing'
+    -- A node renews when half of its lease is over, at the latest.
+    WHEN w.locked_until - c.now < w.lease_duration * 0.4 THEN 'failing'
     WHEN w.stop IN (2, 3) THEN 'draining'
     WHEN w.stop = 1 THEN 'held'
     ELSE 'live'

@@ -26,6 +26,16 @@ class Lease(NamedTuple):
     epoch: int
     trusted_until: float
     renew_at: float
+    """Whatever is said to the database from then on renews it too."""
+    idle_renew_at: float
+    """When a node renews that runs nothing: later, when half of its time is over. It has no process
+    to lose, and nearly all that a large fleet asks of its database are renewals of idle nodes."""
+
+    def due_by(self, time: float) -> "Lease":
+        """To be renewed at that time at the latest, idle or not."""
+        return self._replace(
+            renew_at=min(self.renew_at, time), idle_renew_at=min(self.idle_renew_at, time)
+        )
 
 
 def granted(epoch: int, asked_at: float, terms: Terms) -> Lease:
@@ -34,4 +44,5 @@ def granted(epoch: int, asked_at: float, terms: Terms) -> Lease:
         epoch=epoch,
         trusted_until=asked_at + terms.duration - terms.margin,
         renew_at=asked_at + terms.renewal,
+        idle_renew_at=asked_at + (terms.duration - terms.margin) / 2,
     )

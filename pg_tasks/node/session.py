@@ -150,7 +150,7 @@ class Session:
         if self.lease is not None:
             times.append(self.lease.trusted_until)
             if phase is Phase.READY:
-                times += [self.lease.renew_at, self._sync_at, self._retry_at]
+                times += [self._renew_at(self.lease), self._sync_at, self._retry_at]
                 if self._roster.due:
                     times.append(self._asked_at + PACE)
                 if not self._is_leaving:
@@ -233,8 +233,11 @@ class Session:
             return Asked.MAINTAIN, calls.maintain(self._upkeep.turn)
         return Asked.SYNC, self._sync(lease, now) if self._sync_is_due(lease, now) else None
 
+    def _renew_at(self, lease: Lease) -> float:
+        return lease.idle_renew_at if self._roster.empty else lease.renew_at
+
     def _upkeep_is_due(self, lease: Lease, now: float) -> bool:
-        in_order = self._contact.compared and now < lease.renew_at
+        in_order = self._contact.compared and now < self._renew_at(lease)
         return in_order and not self._is_leaving and self._upkeep.is_due(now)
 
     def _sync_is_due(self, lease: Lease, now: float) -> bool:
@@ -248,7 +251,7 @@ class Session:
             (self._roster.due and not ends_can_wait)
             or self._hinted
             or not self._contact.compared
-            or now >= lease.renew_at
+            or now >= self._renew_at(lease)
             or (self._sync_at is not None and now >= self._sync_at)
         )
 
@@ -339,7 +342,7 @@ class Session:
         self._contact.compared = False
         lease = granted(answer.epoch, self._asked_at, self._rules.terms)
         # The first call renews: only then does a node learn when to look after the other workers.
-        self._trust(lease._replace(renew_at=now))
+        self._trust(lease.due_by(now))
         event(
             logger, logging.INFO, "serving",
             worker_id=me.worker_id, group_id=me.group_id, slots=me.slots, epoch=answer.epoch,
@@ -389,7 +392,7 @@ class Session:
         over_at = self._watch.next_at()
         if over_at is None:
             return renewed
-        return renewed._replace(renew_at=min(renewed.renew_at, max(over_at, now + ROW_RETRY)))
+        return renewed.due_by(max(over_at, now + ROW_RETRY))
 
     def _obey(self, stop: int) -> None:
         """A stop code that was taken back lets the node go on, and claim what came meanwhile."""

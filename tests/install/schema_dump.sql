@@ -5648,6 +5648,7 @@ BEGIN
       OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
       OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
       OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+      OR EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
       OR EXISTS (SELECT FROM long_task.unsettled_task)
       OR EXISTS (SELECT FROM long_task.unsettled_key)
       OR EXISTS (SELECT FROM long_task.unsettled_workflow)
@@ -7187,7 +7188,6 @@ BEGIN
   v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
-    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
@@ -7197,6 +7197,11 @@ BEGIN
     END IF;
     v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
     IF v_wake_in IS NOT NULL THEN
+      -- Nothing but the lease was renewed, so there is no need to wait for the disk. If the server fails and forgets it,
+      -- this node loses a lease under which nothing ran: all that is claimed later comes to the disk after it.
+      IF COALESCE(cardinality(p_watched), 0) = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+      END IF;
       RETURN json_build_object(
         'start', NULL,
         'attend', NULL,
@@ -7205,9 +7210,13 @@ BEGIN
         'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
         'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
         'watch', v_watch,
-        'maintain', v_maintain
+        'maintain', false
       );
     END IF;
+  END IF;
+
+  IF p_lease_seconds IS NOT NULL THEN
+    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
@@ -7288,14 +7297,16 @@ CREATE FUNCTION long_task.take_post(p_group_id integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_posts CONSTANT integer := 64;
-  v_held  integer := current_setting('long_task.post')::integer;
-  v_again boolean := false;
+  v_posts    CONSTANT integer := 64;
+  v_sentries CONSTANT integer := long_task.sentries();
+  v_held     integer := current_setting('long_task.post')::integer;
+  v_again    boolean := false;
+  v_post     integer := 0;
 BEGIN
-  IF v_held BETWEEN 0 AND long_task.sentries() - 1 THEN
+  IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  FOR v_post IN 0 .. CASE WHEN v_held < 0 THEN v_posts ELSE long_task.sentries() END - 1 LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -7307,9 +7318,13 @@ BEGIN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
       v_again := true;
     END IF;
-    EXIT WHEN v_again AND v_post >= long_task.sentries() - 1;
+    EXIT WHEN v_again AND v_post >= v_sentries - 1;
+    v_post := v_post + CASE WHEN v_held = -1 OR v_post < v_sentries - 1 THEN 1 ELSE 1 + floor(random() * 15)::integer END;
   END LOOP;
   IF NOT v_again THEN
+    IF v_held = -1 THEN
+      PERFORM set_config('long_task.post', '-2', false);
+    END IF;
     RETURN NULL;
   ELSIF v_held >= 0 THEN
     RETURN 0.005; -- it is told of nothing more where it stands, but can be called
@@ -8760,7 +8775,7 @@ CREATE VIEW long_task.worker_status AS
         CASE
             WHEN (NOT w.active) THEN 'left'::text
             WHEN (w.locked_until <= c.now) THEN 'failed'::text
-            WHEN ((w.locked_until - c.now) < (w.lease_duration / (2)::double precision)) THEN 'failing'::text
+            WHEN ((w.locked_until - c.now) < (w.lease_duration * (0.4)::double precision)) THEN 'failing'::text
             WHEN (w.stop = ANY (ARRAY[2, 3])) THEN 'draining'::text
             WHEN (w.stop = 1) THEN 'held'::text
             ELSE 'live'::text

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from tests.procedures.acting import Node, Sql
+from tests.procedures.acting import Node, Sql, ended
 from tests.servers import Database
 from tests.waiting import wait_until
 
@@ -97,6 +97,26 @@ def test_a_session_that_is_not_the_nodes_own_has_no_post(database: Database, per
     idler = Idler(database, 2)
     idler.node.sync()
     assert idler.post == 0
+
+
+def test_who_has_found_all_posts_taken_finds_one_of_those_that_are_left_in_time(
+    database: Database,
+) -> None:
+    crowd = Sql(database.connect())
+    name = "hashtext('long_task.post')"
+    taken = f"SELECT pg_advisory_lock({name} + n, 0) FROM generate_series(0, 63) AS n"
+    crowd.run(taken)
+    idler = Idler(database, 1)
+    assert idler.node.sync().heed is None
+    crowd.run(f"SELECT pg_advisory_unlock({name} + n, 0) FROM generate_series(32, 63) AS n")
+    syncs = 0
+    while idler.post < 0:
+        assert idler.node.sync(known=[], lease=30).wake_in is None, "it sleeps until its renewal"
+        syncs += 1
+        assert syncs < 20
+    assert idler.post >= 32
+    crowd.run(f"SELECT pg_advisory_unlock({name} + 1, 0)")
+    assert idler.node.sync(known=[], lease=30).heed == "sentries", "theirs is never passed over"
 
 
 def test_behind_a_pooler_whoever_listens_is_always_told(database: Database, person: Sql) -> None:
@@ -238,3 +258,30 @@ def test_one_that_is_full_calls_across_posts_that_were_left(
     idlers[3].heard()
     assert idlers[2].node.sync().start
     assert idlers[3].heard() == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("doing", "waits"), [("nothing", "off"), ("a claim", "on"), ("a report", "on")]
+)
+def test_only_a_renewal_of_who_does_nothing_does_not_wait_for_the_disk(
+    database: Database, person: Sql, doing: str, waits: str
+) -> None:
+    idler = Idler(database, 1, slots=2)
+    reports = []
+    if doing != "nothing":
+        person.run(ONE)
+    if doing == "a report":
+        reports = [ended(order.task_id, order.attempt) for order in idler.node.sync().start]
+    idler.sql.run("BEGIN")
+    idler.node.sync(*reports, known=[], lease=30)
+    assert idler.sql.value("SHOW synchronous_commit") == waits
+    idler.sql.run("COMMIT")
+    assert idler.sql.value("SHOW synchronous_commit") == "on"
+
+
+def test_who_gives_tasks_back_waits_for_the_disk(database: Database) -> None:
+    idler = Idler(database, 1)
+    idler.node.watched = ["another's lease"]
+    idler.sql.run("BEGIN")
+    idler.node.sync(known=[], lease=30)
+    assert idler.sql.value("SHOW synchronous_commit") == "on"

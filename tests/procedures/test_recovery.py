@@ -420,7 +420,7 @@ def test_who_takes_the_worker_stands_by_no_more(sql: Sql, stopped: Clock, node: 
     assert sql.rows("SELECT FROM long_task.worker_standby") == []
 
 
-@pytest.mark.parametrize(("passed", "status"), [(15, "live"), (16, "failing"), (30, "failed")])
+@pytest.mark.parametrize(("passed", "status"), [(18, "live"), (19, "failing"), (30, "failed")])
 def test_a_worker_whose_node_is_late_is_failing(
     sql: Sql, stopped: Clock, node: Node, passed: float, status: str
 ) -> None:

@@ -187,19 +187,36 @@ def test_a_session_greets_locks_and_synchronises(played: Played) -> None:
     assert call.values[7] == []
 
 
-def test_an_idle_session_asks_nothing_before_the_lease_is_to_be_renewed(serving: Played) -> None:
+def test_an_idle_session_asks_nothing_before_half_of_its_lease_is_over(serving: Played) -> None:
     assert serving.turn() is None
-    assert serving.session.wake_at() == 110.0
-    serving.now = 109.9
+    assert serving.session.wake_at() == 114.5
+    serving.now = 114.4
     assert serving.turn() is None
-    serving.now = 110.0
+    serving.now = 114.5
     assert ask(serving, "sync").values[6] == 30
     serving.synced()
-    assert serving.sent() == [Fence(139.0)]
+    assert serving.sent() == [Fence(143.5)]
+
+
+def test_a_session_that_runs_something_renews_when_it_is_told_to(serving: Played) -> None:
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(start=[order(1)])
+    assert serving.session.wake_at() == 110.0
+    serving.now = 110.0
+    assert ask(serving, "sync").values[6] == 30
+
+
+def test_what_is_claimed_late_is_claimed_under_a_lease_that_is_renewed(serving: Played) -> None:
+    serving.now = 110.0
+    serving.hear(group=True)
+    assert ask(serving, "sync").values[6] == 30
+    serving.synced(start=[order(1)])
+    assert serving.sent()[0] == Fence(139.0)
 
 
 def renewed(played: Played, **parts: object) -> None:
-    played.now += 10
+    played.now += 14.5
     ask(played, "sync")
     played.synced(**parts)
 
@@ -216,7 +233,7 @@ def test_a_node_tidies_up_when_it_is_told_to_with_the_pauses_it_is_asked_for(
     assert ask(serving, "maintain_step").values == (7,)
     serving.answer(({"turn": 7, "again_in": None, "busy": False},))
     assert serving.turn() is None
-    assert serving.session.wake_at() == 120.0
+    assert serving.session.wake_at() == 114.5 + 14.5
 
 
 def test_tidying_up_comes_between_other_calls_and_before_no_renewal(serving: Played) -> None:
@@ -224,7 +241,7 @@ def test_tidying_up_comes_between_other_calls_and_before_no_renewal(serving: Pla
     serving.hear(worker=True)
     ask(serving, "maintain_step")
     serving.answer(({"turn": 7, "again_in": 0.0, "busy": False},))
-    serving.now += 10
+    serving.now += 14.5
     assert ask(serving, "sync").values[6] == 30
     serving.synced()
     ask(serving, "maintain_step")
@@ -253,11 +270,11 @@ def test_tidying_up_that_fails_is_left_to_others_for_a_while(serving: Played) ->
 
 
 def test_the_lease_is_trusted_from_the_moment_of_asking(serving: Played) -> None:
-    serving.now = 110.0
-    ask(serving, "sync")
     serving.now = 115.0
+    ask(serving, "sync")
+    serving.now = 120.0
     serving.synced()
-    assert serving.sent() == [Fence(139.0)]
+    assert serving.sent() == [Fence(144.0)]
 
 
 def test_a_call_between_renewals_leaves_the_lease_as_it_is(serving: Played) -> None:
@@ -555,7 +572,7 @@ def test_a_node_looks_after_the_others_when_the_next_lease_may_be_lost(played: P
     assert ask(played, "sync").values[6] == 30
     assert played.cleared == 1
     played.synced(watch=[["2/1/9", 60.0, 35.0]])
-    played.now += 10
+    played.now += 14.5
     ask(played, "sync")
     assert played.cleared == 1
 
