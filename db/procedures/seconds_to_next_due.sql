@@ -31,7 +31,20 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
+  v_ready   boolean;
+  v_due_in  double precision;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NULL THEN
+    SELECT s.ready, s.due_in INTO v_ready, v_due_in
+    FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
+    IF v_due_in IS NOT NULL THEN
+      RETURN CASE
+        WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
+        WHEN p_claimed THEN 0
+        ELSE v_pause
+      END;
+    END IF;
+  END IF;
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
     v_again := LEAST(
       long_task.look_into_gaps('group', p_group_id, v_entries),

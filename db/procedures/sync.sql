@@ -43,89 +43,51 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_batch    CONSTANT integer := 1000;
-  v_due      CONSTANT integer := 200;
   v_group_id integer;
-  v_stop     smallint;
+  v_stop     smallint := 0;
   v_again    bigint[];
   v_starts   json;
-  v_attend   json;
   v_wake_in  double precision;
   v_look_in  double precision;
+  v_calm     boolean := false;
+  v_ready    boolean;
+  v_busy     boolean;
+  v_due_in   double precision;
   v_idle     boolean := false;
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
-  v_maintain boolean := false;
 BEGIN
   v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
-
-  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
-    -- The post comes first: who inserts from now on, sees it.
-    IF v_stands THEN
-      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
-    END IF;
-    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
-    IF v_wake_in IS NOT NULL THEN
-      -- Nothing but the lease was renewed, so there is no need to wait for the disk. If the server fails and forgets it,
-      -- this node loses a lease under which nothing ran: all that is claimed later comes to the disk after it.
-      IF COALESCE(cardinality(p_watched), 0) = 0 THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
-      END IF;
-      RETURN json_build_object(
-        'start', NULL,
-        'attend', NULL,
-        'again', NULL,
-        'stop', 0,
-        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
-        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
-        'watch', v_watch,
-        'maintain', false
-      );
-    END IF;
-  END IF;
-
-  IF p_lease_seconds IS NOT NULL THEN
-    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
-  END IF;
-
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
     v_wake_in := long_task.settle_workflows();
   END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
-  -- It begins in the next call, which sees what others report at this moment.
-  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE u.not_before <= long_task.clock()) THEN
-    v_wake_in := 0;
+
+  -- Where gaps are known, a survey would read what lies in them.
+  IF p_free_slots > 0 AND v_wake_in IS NULL AND current_setting('long_task.gaps', true) IS NULL THEN
+    SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
+    FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
+    v_calm := v_due_in IS NOT NULL;
   END IF;
-  IF p_known IS NOT NULL THEN
+  IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;
-
-  SELECT s.stop INTO v_stop
-  FROM long_task.worker_stop AS s
-  WHERE s.worker_id = p_worker_id;
-  IF v_stop = 3 THEN
-    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  IF NOT v_calm THEN
+    SELECT c.stop, LEAST(v_wake_in, c.wake_in) INTO v_stop, v_wake_in
+    FROM long_task.catch_up(p_worker_id, v_group_id) AS c;
   END IF;
 
-  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
-    v_wake_in := LEAST(v_wake_in, long_task.settle_left(v_batch));
-  END IF;
-  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
-    v_wake_in := LEAST(v_wake_in, long_task.settle_keys(v_batch));
-  END IF;
-  v_wake_in := LEAST(v_wake_in, long_task.fire_schedules(v_due));
-  IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
-    v_wake_in := 0;
-  END IF;
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
-  ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
-    v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+  ELSIF v_stop = 0 AND p_free_slots > 0 THEN
+    IF NOT v_calm OR v_ready THEN
+      v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+    END IF;
     v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
     IF v_idle AND v_stands THEN
       v_look_in := long_task.take_post(v_group_id);
@@ -134,24 +96,33 @@ BEGIN
       v_wake_in := LEAST(
         v_wake_in,
         NULLIF(v_look_in, 0),
-        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        CASE
+          WHEN v_calm AND NOT v_ready AND v_look_in IS DISTINCT FROM 0 THEN NULLIF(v_due_in, 'infinity')
+          ELSE long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        END
       );
     END IF;
   END IF;
   IF NOT v_idle AND v_stands THEN
     PERFORM long_task.leave_post(v_group_id);
   END IF;
-  v_attend := long_task.attend_attempts(p_worker_id);
+  -- If nothing but an idle node's lease was renewed, there is no need to wait for the disk. If the server fails and forgets
+  -- it, a lease is lost under which nothing ran: all that is claimed later comes to the disk after it.
+  IF v_calm AND p_known = '{}' AND NOT v_busy AND v_starts IS NULL AND p_reports IS NULL
+     AND COALESCE(cardinality(p_watched), 0) = 0 THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  END IF;
 
   RETURN json_build_object(
     'start', v_starts,
-    'attend', v_attend,
+    'attend', CASE WHEN NOT v_calm THEN long_task.attend_attempts(p_worker_id) END,
     'again', v_again,
-    'stop', COALESCE(v_stop, 0),
+    'stop', v_stop,
     'wake_in', v_wake_in,
     'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch,
-    'maintain', v_maintain
+    'maintain', p_lease_seconds IS NOT NULL AND NOT v_calm
+      AND EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
   );
 END
 $$;

@@ -593,6 +593,37 @@ $$;
 
 COMMENT ON FUNCTION long_task.cancel_workflow(p_run_id bigint) IS 'Cancel a run of a workflow and all its active tasks. Returns how many there were.';
 
+CREATE FUNCTION long_task.catch_up(p_worker_id integer, p_group_id integer, OUT stop smallint, OUT wake_in double precision) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_batch CONSTANT integer := 1000;
+  v_due   CONSTANT integer := 200;
+BEGIN
+  -- A run begins in a call of its own, after the reports, which sees what others report at this moment.
+  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE u.not_before <= long_task.clock()) THEN
+    wake_in := 0;
+  END IF;
+  stop := COALESCE((SELECT s.stop FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id), 0::smallint);
+  IF stop = 3 THEN
+    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  END IF;
+  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
+    wake_in := LEAST(wake_in, long_task.settle_left(v_batch));
+  END IF;
+  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
+    wake_in := LEAST(wake_in, long_task.settle_keys(v_batch));
+  END IF;
+  wake_in := LEAST(wake_in, long_task.fire_schedules(v_due));
+  IF long_task.release_delayed_tasks(p_worker_id, p_group_id, v_batch) = v_batch THEN
+    wake_in := 0;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.catch_up(p_worker_id integer, p_group_id integer, OUT stop smallint, OUT wake_in double precision) IS 'For nodes: settle what was left, fire schedules, release delayed tasks. Returns the worker''s stop code, and when to go on.';
+
 CREATE FUNCTION long_task.change_retention() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5626,70 +5657,6 @@ CREATE FUNCTION long_task.queue_spans(p_queue text, p_key integer) RETURNS long_
 
 COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between the gaps that this session knows of.';
 
-CREATE FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) RETURNS double precision
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET jit TO 'off'
-    SET enable_bitmapscan TO 'off'
-    AS $$
-DECLARE
-  v_due timestamptz;
-BEGIN
-  SELECT CASE
-    WHEN EXISTS (
-      SELECT FROM long_task.task AS t
-      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
-    ) OR EXISTS (
-      SELECT FROM long_task.task AS t
-      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id = p_worker_id
-    )
-      OR EXISTS (SELECT FROM long_task.task AS t WHERE t.running_on = p_worker_id)
-      OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
-      OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
-      OR EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
-      OR EXISTS (SELECT FROM long_task.unsettled_task)
-      OR EXISTS (SELECT FROM long_task.unsettled_key)
-      OR EXISTS (SELECT FROM long_task.unsettled_workflow)
-    THEN '-infinity'
-    ELSE LEAST(
-      'infinity',
-      (
-        SELECT t.next_start
-        FROM long_task.task AS t
-        WHERE t.next_start IS NOT NULL
-          AND t.shed_enabled
-          AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
-        ORDER BY t.next_start
-        LIMIT 1
-      ),
-      (
-        SELECT t.start_after
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
-        ORDER BY t.start_after
-        LIMIT 1
-      ),
-      (
-        SELECT t.start_after
-        FROM long_task.task AS t
-        WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id = p_worker_id
-        ORDER BY t.start_after
-        LIMIT 1
-      )
-    )
-  END
-  INTO v_due;
-  RETURN CASE
-    WHEN v_due = 'infinity' THEN 'infinity'
-    WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
-  END;
-END
-$$;
-
-COMMENT ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) IS 'Seconds until an idle node has something to do, infinity if nothing is due; null if there is something to do now.';
-
 CREATE FUNCTION long_task.quote_label(p_text text, p_format text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN CASE p_format WHEN 'dot'::text THEN replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '\'::text, '\\'::text), '"'::text, '\"'::text) ELSE replace(replace(replace(replace(regexp_replace(p_text, '[[:cntrl:]]'::text, ' '::text, 'g'::text), '&'::text, '&amp;'::text), '"'::text, '&quot;'::text), '<'::text, '&lt;'::text), '>'::text, '&gt;'::text) END;
@@ -6548,7 +6515,20 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
+  v_ready   boolean;
+  v_due_in  double precision;
 BEGIN
+  IF current_setting('long_task.gaps', true) IS NULL THEN
+    SELECT s.ready, s.due_in INTO v_ready, v_due_in
+    FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
+    IF v_due_in IS NOT NULL THEN
+      RETURN CASE
+        WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
+        WHEN p_claimed THEN 0
+        ELSE v_pause
+      END;
+    END IF;
+  END IF;
   IF current_setting('long_task.gaps', true) IS NOT NULL THEN
     v_again := LEAST(
       long_task.look_into_gaps('group', p_group_id, v_entries),
@@ -7028,6 +7008,92 @@ $$;
 
 COMMENT ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) IS 'The shortest cycle of steps through an edge of a workflow.';
 
+CREATE FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_in_vain CONSTANT bigint := 500;
+  v_read    bigint;
+  v_due     timestamptz;
+BEGIN
+  -- As entries_read, without a call.
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass);
+  SELECT
+    EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+    ) OR EXISTS (
+      SELECT FROM long_task.task AS t
+      WHERE t.state_id = 'AW' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+    ),
+    r.count > 0,
+    CASE
+      WHEN r.attended > 0
+        OR EXISTS (SELECT FROM long_task.deleted_attempt AS d WHERE d.worker_id = p_worker_id)
+        OR EXISTS (SELECT FROM long_task.worker_stop AS s WHERE s.worker_id = p_worker_id AND s.stop <> 0)
+        OR EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
+        OR EXISTS (SELECT FROM long_task.unsettled_task)
+        OR EXISTS (SELECT FROM long_task.unsettled_key)
+        OR EXISTS (SELECT FROM long_task.unsettled_workflow)
+      THEN '-infinity'
+      ELSE LEAST(
+        'infinity',
+        (
+          SELECT t.next_start
+          FROM long_task.task AS t
+          WHERE t.next_start IS NOT NULL
+            AND t.shed_enabled
+            AND (t.shed_waiting IS NULL OR t.state_id IN ('CS', 'CF', 'CC'))
+          ORDER BY t.next_start
+          LIMIT 1
+        ),
+        (
+          SELECT t.start_after
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id IS NULL AND t.group_id = p_group_id
+          ORDER BY t.start_after
+          LIMIT 1
+        ),
+        (
+          SELECT t.start_after
+          FROM long_task.task AS t
+          WHERE t.state_id = 'AD' AND t.running_on IS NULL AND t.worker_id = p_worker_id
+          ORDER BY t.start_after
+          LIMIT 1
+        )
+      )
+    END
+  INTO ready, busy, v_due
+  FROM (
+    SELECT count(*) AS count, count(*) FILTER (WHERE t.state_id <> 'AE') AS attended
+    FROM long_task.task AS t
+    WHERE t.running_on = p_worker_id
+  ) AS r;
+  v_read := pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_ready_pinned'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_delayed'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass)
+    + pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass)
+    - v_read;
+  due_in := CASE
+    WHEN v_read > v_in_vain THEN NULL
+    WHEN v_due = 'infinity' THEN 'infinity'
+    WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
+  END;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) IS 'Whether something is ready for a node, whether something runs on it, and seconds until something else is due, infinity if nothing is; null if there is something to do now.';
+
 CREATE FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7171,89 +7237,51 @@ CREATE FUNCTION long_task.sync(p_worker_id integer, p_epoch bigint, p_connection
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_batch    CONSTANT integer := 1000;
-  v_due      CONSTANT integer := 200;
   v_group_id integer;
-  v_stop     smallint;
+  v_stop     smallint := 0;
   v_again    bigint[];
   v_starts   json;
-  v_attend   json;
   v_wake_in  double precision;
   v_look_in  double precision;
+  v_calm     boolean := false;
+  v_ready    boolean;
+  v_busy     boolean;
+  v_due_in   double precision;
   v_idle     boolean := false;
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
-  v_maintain boolean := false;
 BEGIN
   v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
-
-  IF p_lease_seconds IS NOT NULL AND p_known = '{}' AND p_reports IS NULL AND p_free_slots > 0 THEN
-    -- The post comes first: who inserts from now on, sees it.
-    IF v_stands THEN
-      v_look_in := NULLIF(long_task.take_post(v_group_id), 0);
-    END IF;
-    v_wake_in := long_task.quiet_for(p_worker_id, v_group_id);
-    IF v_wake_in IS NOT NULL THEN
-      -- Nothing but the lease was renewed, so there is no need to wait for the disk. If the server fails and forgets it,
-      -- this node loses a lease under which nothing ran: all that is claimed later comes to the disk after it.
-      IF COALESCE(cardinality(p_watched), 0) = 0 THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
-      END IF;
-      RETURN json_build_object(
-        'start', NULL,
-        'attend', NULL,
-        'again', NULL,
-        'stop', 0,
-        'wake_in', LEAST(NULLIF(v_wake_in, 'infinity'), v_look_in),
-        'heed', CASE WHEN v_stands THEN long_task.heeded_call() END,
-        'watch', v_watch,
-        'maintain', false
-      );
-    END IF;
-  END IF;
-
-  IF p_lease_seconds IS NOT NULL THEN
-    v_maintain := EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
-  END IF;
-
   IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
     v_wake_in := long_task.settle_workflows();
   END IF;
   IF p_reports IS NOT NULL THEN
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
-  -- It begins in the next call, which sees what others report at this moment.
-  IF EXISTS (SELECT FROM long_task.unsettled_workflow AS u WHERE u.not_before <= long_task.clock()) THEN
-    v_wake_in := 0;
+
+  -- Where gaps are known, a survey would read what lies in them.
+  IF p_free_slots > 0 AND v_wake_in IS NULL AND current_setting('long_task.gaps', true) IS NULL THEN
+    SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
+    FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
+    v_calm := v_due_in IS NOT NULL;
   END IF;
-  IF p_known IS NOT NULL THEN
+  IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;
-
-  SELECT s.stop INTO v_stop
-  FROM long_task.worker_stop AS s
-  WHERE s.worker_id = p_worker_id;
-  IF v_stop = 3 THEN
-    PERFORM long_task.cancel_worker_tasks(p_worker_id);
+  IF NOT v_calm THEN
+    SELECT c.stop, LEAST(v_wake_in, c.wake_in) INTO v_stop, v_wake_in
+    FROM long_task.catch_up(p_worker_id, v_group_id) AS c;
   END IF;
 
-  IF EXISTS (SELECT FROM long_task.unsettled_task) THEN
-    v_wake_in := LEAST(v_wake_in, long_task.settle_left(v_batch));
-  END IF;
-  IF EXISTS (SELECT FROM long_task.unsettled_key) THEN
-    v_wake_in := LEAST(v_wake_in, long_task.settle_keys(v_batch));
-  END IF;
-  v_wake_in := LEAST(v_wake_in, long_task.fire_schedules(v_due));
-  IF long_task.release_delayed_tasks(p_worker_id, v_group_id, v_batch) = v_batch THEN
-    v_wake_in := 0;
-  END IF;
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
-  ELSIF COALESCE(v_stop, 0) = 0 AND p_free_slots > 0 THEN
-    v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+  ELSIF v_stop = 0 AND p_free_slots > 0 THEN
+    IF NOT v_calm OR v_ready THEN
+      v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
+    END IF;
     v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
     IF v_idle AND v_stands THEN
       v_look_in := long_task.take_post(v_group_id);
@@ -7262,24 +7290,33 @@ BEGIN
       v_wake_in := LEAST(
         v_wake_in,
         NULLIF(v_look_in, 0),
-        long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        CASE
+          WHEN v_calm AND NOT v_ready AND v_look_in IS DISTINCT FROM 0 THEN NULLIF(v_due_in, 'infinity')
+          ELSE long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        END
       );
     END IF;
   END IF;
   IF NOT v_idle AND v_stands THEN
     PERFORM long_task.leave_post(v_group_id);
   END IF;
-  v_attend := long_task.attend_attempts(p_worker_id);
+  -- If nothing but an idle node's lease was renewed, there is no need to wait for the disk. If the server fails and forgets
+  -- it, a lease is lost under which nothing ran: all that is claimed later comes to the disk after it.
+  IF v_calm AND p_known = '{}' AND NOT v_busy AND v_starts IS NULL AND p_reports IS NULL
+     AND COALESCE(cardinality(p_watched), 0) = 0 THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  END IF;
 
   RETURN json_build_object(
     'start', v_starts,
-    'attend', v_attend,
+    'attend', CASE WHEN NOT v_calm THEN long_task.attend_attempts(p_worker_id) END,
     'again', v_again,
-    'stop', COALESCE(v_stop, 0),
+    'stop', v_stop,
     'wake_in', v_wake_in,
     'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch,
-    'maintain', v_maintain
+    'maintain', p_lease_seconds IS NOT NULL AND NOT v_calm
+      AND EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
   );
 END
 $$;
@@ -9410,6 +9447,8 @@ REVOKE ALL ON FUNCTION long_task.cancel_worker_tasks(p_worker_id integer) FROM P
 REVOKE ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.cancel_workflow(p_run_id bigint) TO long_task_user;
 
+REVOKE ALL ON FUNCTION long_task.catch_up(p_worker_id integer, p_group_id integer, OUT stop smallint, OUT wake_in double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.change_retention() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.change_worker() FROM PUBLIC;
@@ -9777,8 +9816,6 @@ REVOKE ALL ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) FROM
 
 REVOKE ALL ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.quiet_for(p_worker_id integer, p_group_id integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.quote_label(p_text text, p_format text) TO long_task_user;
@@ -9869,6 +9906,8 @@ REVOKE ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb,
 GRANT ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, p_version integer) TO long_task_user;
 
 REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) FROM PUBLIC;
 
