@@ -17,9 +17,19 @@ from pg_tasks.node.remains import Proof, judge, kill_remains, name_process
 from tests.waiting import wait_until
 
 
+@pytest.fixture(autouse=True)
+def _own_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead nodes of these tests are not those of nodes that run beside, nor the other way round:
+    each would kill what the other has left."""
+    number = int(f"{Path('/proc/self/ns/pid').stat().st_ino}{os.getpid()}")
+    monkeypatch.setattr(run_dir, "_namespace", lambda: number)
+
+
 @contextmanager
 def _process(**environ: str) -> Iterator[subprocess.Popen[bytes]]:
     started = subprocess.Popen(["sleep", "600"], env={**os.environ, **environ})
+    # Popen returns in the middle of execve(2), when the kernel shows no environment yet.
+    wait_until(lambda: ProcessTree().has_environment(started.pid))
     try:
         yield started
     finally:
@@ -202,6 +212,8 @@ def _guardian(name: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     program.write_text("import time; time.sleep(600)")
     argument = f'{{"run_dir":"/tmp/anywhere/{name}","root":"/"}}'
     guardian = subprocess.Popen([sys.executable, "-I", "-S", str(program), "0", argument])
+    # Popen returns in the middle of execve(2), when the kernel shows no arguments yet.
+    wait_until(lambda: ProcessTree().has_arguments(guardian.pid))
     try:
         yield guardian
     finally:
