@@ -26,6 +26,9 @@ class Process(NamedTuple):
     """It has ended, all its threads too, and waits for its parent to take note."""
     stopped: bool = False
     """By SIGSTOP or its like: it does nothing until somebody lets it go on."""
+    program: int | None = 0
+    """Where its program lies, mostly elsewhere after each execve(2); 0: it has no memory, 1: that
+    is not for us. None: in the middle of execve(2), when it shows no environment to anybody."""
 
 
 class ProcessTree:
@@ -188,6 +191,9 @@ def _parse(pid: int, stat: bytes) -> Process:
         # A first thread that has ended shows as zombie while others of the process still run.
         zombie=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
         stopped=fields[0] == b"T",
+        # execve(2) gives it memory first, then shows arguments and environment, then the place of
+        # its code (fs/binfmt_elf.c: create_elf_tables comes before start_code).
+        program=None if fields[23] == b"0" and fields[20] != b"0" else int(fields[23]),
     )
 
 

@@ -12,12 +12,14 @@ import logging
 import os
 import re
 import socket
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from signal import SIGKILL
+from typing import NamedTuple
 
 from pg_tasks.guardian.tree import Process, ProcessTree
 from pg_tasks.log import event
@@ -26,6 +28,12 @@ from pg_tasks.node import run_dir
 logger = logging.getLogger(__name__)
 
 _PROCESS = re.compile(r"(?P<machine>.+)/(?P<account>\d+)/(?P<name>[^/]+)/[^/]+")
+_EXECVE = 0.25
+"""Seconds that are waited for processes in the middle of execve(2). It takes microseconds, but one
+that loses its core in it waits for its next turn: 30 ms with two processes more than cores."""
+_LOOK_AGAIN = 0.001
+_ROUNDS = 8
+"""Scans of one call: what forks faster than that is met again in the next call."""
 
 
 class Proof(Enum):
@@ -34,7 +42,8 @@ class Proof(Enum):
     DEAD = auto()
     """The node, its guardian and all its processes are gone."""
     DYING = auto()
-    """The node is gone; its guardian kills its processes, or this process just did: ask again."""
+    """The node is gone; its guardian kills its processes, or this process just did, or one cannot
+    be told yet from those of others: ask again."""
     NONE = auto()
     """It is alive, or nothing can be said."""
 
@@ -56,20 +65,34 @@ def judge(process: str) -> Proof:
     dead = {match["name"]}
     guarded = any(name in dead for _, name in _guardians(tree))
     left = _kill(tree, dead - _working_guardians(tree, dead))
-    return Proof.DYING if guarded or left else Proof.DEAD
+    return Proof.DYING if guarded or left.killed or left.unclear else Proof.DEAD
 
 
 def kill_remains() -> int:
     """Kill the processes of all dead nodes of this machine whose guardians are dead or stopped.
 
     Returns how many. They are the ones that can be read: those of this account, or for root all.
+    Blocks for a moment while there are processes in the middle of execve(2).
     """
     tree = ProcessTree()
-    names = {name for _, name in _tasks(tree) if run_dir.is_dead(name, tree)}
-    killed = _kill(tree, names - _working_guardians(tree, names)) if names else 0
+    names = {name for _, name in _tasks(tree).found if run_dir.is_dead(name, tree)}
+    killed = _kill(tree, names - _working_guardians(tree, names)).killed if names else 0
     if killed:
         event(logger, logging.WARNING, "remains_killed", processes=killed)
     return killed
+
+
+class _Tasks(NamedTuple):
+    found: list[tuple[Process, str]]
+    """Each process that began as a task's, and the name of the node whose task it is."""
+    unclear: bool
+    """There are processes that have not shown whose they are."""
+
+
+class _Left(NamedTuple):
+    killed: int
+    unclear: bool
+    """As in ``_Tasks``."""
 
 
 def _working_guardians(tree: ProcessTree, dead: set[str]) -> set[str]:
@@ -90,23 +113,61 @@ def _working_guardians(tree: ProcessTree, dead: set[str]) -> set[str]:
     return working
 
 
-def _kill(tree: ProcessTree, names: set[str]) -> int:
+def _kill(tree: ProcessTree, names: set[str]) -> _Left:
+    """Kill the tasks of the nodes of these names, until no new process turns up."""
+    seen: set[tuple[int, int]] = set()
     killed = 0
-    for process, name in _tasks(tree) if names else ():
-        # A task that has become somebody else's (setuid) is out of reach.
-        with suppress(PermissionError):
-            killed += name in names and tree.signal(process, SIGKILL)
-    return killed
+    unclear = False
+    for _ in range(_ROUNDS if names else 0):
+        tasks, unclear = _tasks(tree)
+        fresh = [
+            process
+            for process, name in tasks
+            if name in names and (process.pid, process.started) not in seen
+        ]
+        if not fresh:
+            break
+        for process in fresh:
+            seen.add((process.pid, process.started))
+            # A task that has become somebody else's (setuid) is out of reach.
+            with suppress(PermissionError):
+                killed += tree.signal(process, SIGKILL)
+    return _Left(killed, unclear)
 
 
-def _tasks(tree: ProcessTree) -> Iterator[tuple[Process, str]]:
-    """Each process that began as a task's, and the name of the node whose task it is."""
-    for process in tree.everything():
+def _tasks(tree: ProcessTree) -> _Tasks:
+    """Look at all processes, and for longer at those in the middle of execve(2).
+
+    Whose these are they do not show. To pass over one that is a task's would be to leave it alive
+    for good: whoever asks acts on the answer.
+    """
+    found, unclear = _sort(tree, tree.everything())
+    until = time.monotonic() + _EXECVE
+    while unclear and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN)
+        more, unclear = _sort(tree, unclear)
+        found += more
+    return _Tasks(found, bool(unclear))
+
+
+def _sort(
+    tree: ProcessTree, processes: Iterable[Process]
+) -> tuple[list[tuple[Process, str]], list[Process]]:
+    """The tasks' processes, with names as in ``_Tasks``, and those that are to be asked again."""
+    found = []
+    unclear = []
+    for process in processes:
         if process.zombie:
             continue
         cookie = tree.cookie(process.pid)
         if cookie is not None:
-            yield process, os.fsdecode(cookie.rpartition(b"/")[0].rpartition(b"/")[2])
+            found.append((process, os.fsdecode(cookie.rpartition(b"/")[0].rpartition(b"/")[2])))
+            continue
+        now = tree.look(process.pid)
+        # With one program before and after, it was in no execve(2) when it was asked.
+        if now is not None and (now.program is None or now.program != process.program):
+            unclear.append(now)
+    return found, unclear
 
 
 def _guardians(tree: ProcessTree) -> Iterator[tuple[Process, str]]:

@@ -105,6 +105,22 @@ def test_the_cookie_is_read_from_the_environment(
         assert ProcessTree().cookie(process.pid) == cookie
 
 
+def test_a_process_shows_its_environment_unless_it_is_seen_to_be_in_the_middle_of_execve() -> None:
+    tree = ProcessTree()
+    # The kernel goes through the arguments first: for some milliseconds, when they are so many.
+    arguments = ["sh", "-c", "read line", *[""] * 150_000]
+    for _ in range(10):
+        with subprocess.Popen(
+            arguments, env={"PG_TASKS_RESULT": "/run/1-2.json"}, stdin=subprocess.PIPE
+        ) as process:
+            cookie = None
+            while cookie is None:
+                before, cookie = tree.look(process.pid), tree.cookie(process.pid)
+                after = tree.look(process.pid)
+                assert before is not None and after is not None
+                assert cookie or after.program is None or before.program != after.program
+
+
 @pytest.mark.parametrize("environment", [{"A": "b"}, {}])
 def test_a_process_shows_whether_it_has_arguments_and_an_environment(
     environment: dict[str, str],

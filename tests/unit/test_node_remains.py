@@ -10,14 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from pg_tasks.guardian.tree import ProcessTree
-from pg_tasks.node import run_dir
+from pg_tasks.guardian import tree
+from pg_tasks.guardian.tree import Process, ProcessTree
+from pg_tasks.node import remains, run_dir
 from pg_tasks.node.remains import Proof, judge, kill_remains, name_process
+from tests.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _own_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead nodes of these tests are not those of nodes that run beside, nor the other way round:
+    each would kill what the other has left."""
+    number = int(f"{Path('/proc/self/ns/pid').stat().st_ino}{os.getpid()}")
+    monkeypatch.setattr(run_dir, "_namespace", lambda: number)
 
 
 @contextmanager
 def _process(**environ: str) -> Iterator[subprocess.Popen[bytes]]:
     started = subprocess.Popen(["sleep", "600"], env={**os.environ, **environ})
+    # Popen returns in the middle of execve(2), when the kernel shows no environment yet.
+    wait_until(lambda: ProcessTree().has_environment(started.pid))
     try:
         yield started
     finally:
@@ -35,6 +47,11 @@ def _name(pid: int) -> str:
 def _process_of(name: str) -> str:
     boot, host, account, _, nonce = name_process().split("/")
     return f"{boot}/{host}/{account}/{name}/{nonce}"
+
+
+def _verdict(process: str) -> Proof:
+    """Asked again: anybody's process may be in the middle of execve(2)."""
+    return wait_until(lambda: judge(process), lambda proof: proof is not Proof.DYING)
 
 
 @pytest.fixture
@@ -55,7 +72,7 @@ def test_this_process_is_alive() -> None:
 
 
 def test_a_process_that_has_ended_is_dead(dead: str) -> None:
-    assert judge(_process_of(dead)) is Proof.DEAD
+    assert _verdict(_process_of(dead)) is Proof.DEAD
 
 
 def test_a_process_that_has_ended_is_dead_before_its_parent_has_taken_note() -> None:
@@ -63,12 +80,12 @@ def test_a_process_that_has_ended_is_dead_before_its_parent_has_taken_note() -> 
         name = _name(process.pid)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert judge(_process_of(name)) is Proof.DEAD
+        assert _verdict(_process_of(name)) is Proof.DEAD
 
 
 def test_a_pid_that_came_again_is_not_the_process(dead: str) -> None:
     namespace, _, started = dead.split("-")
-    assert judge(_process_of(f"{namespace}-{os.getpid()}-{started}")) is Proof.DEAD
+    assert _verdict(_process_of(f"{namespace}-{os.getpid()}-{started}")) is Proof.DEAD
 
 
 @pytest.mark.parametrize(
@@ -90,7 +107,7 @@ def test_root_judges_all_accounts_and_others_their_own(
     process = "/".join([boot, host, "4711", *rest])
     for account, proof in ((0, Proof.DEAD), (4711, Proof.DEAD), (4712, Proof.NONE)):
         monkeypatch.setattr(os, "geteuid", lambda account=account: account)
-        assert judge(process) is proof
+        assert _verdict(process) is proof
 
 
 def test_where_processes_are_hidden_nothing_is_known(
@@ -113,7 +130,79 @@ def test_what_a_dead_node_has_left_is_killed_first(dead: str) -> None:
     with _process(PG_TASKS_RESULT=f"/tmp/anywhere/{dead}/7-1.json") as left:
         assert judge(_process_of(dead)) is Proof.DYING
         left.wait()
-        assert judge(_process_of(dead)) is Proof.DEAD
+        assert _verdict(_process_of(dead)) is Proof.DEAD
+
+
+def _show_in_execve(
+    monkeypatch: pytest.MonkeyPatch, pid: int, before: bytes, looks: int = 1
+) -> None:
+    """What the kernel shows of ``pid`` until its environment was asked for ``looks`` times.
+
+    ``before``: where its code lies until then.
+    """
+    read = tree._read
+    left = looks
+
+    def read_in_execve(path: bytes, limit: int = 1 << 30) -> bytes:
+        nonlocal left
+        shown = read(path, limit)
+        if left == 0 or not path.startswith(b"/proc/%d/" % pid):
+            return shown
+        if not path.endswith(b"/stat"):
+            left -= path.endswith(b"/environ")
+            return b""
+        fields = shown.split(b" ")
+        fields[25] = before
+        return b" ".join(fields)
+
+    monkeypatch.setattr(tree, "_read", read_in_execve)
+
+
+_looks = pytest.mark.parametrize("look", [judge, lambda _: kill_remains()], ids=["judge", "all"])
+_IN_EXECVE = b"0"
+_ANOTHER_PROGRAM = b"4096"
+
+
+@_looks
+@pytest.mark.parametrize("before", [_IN_EXECVE, _ANOTHER_PROGRAM])
+def test_a_process_in_the_middle_of_execve_is_not_passed_over(
+    dead: str, monkeypatch: pytest.MonkeyPatch, look: Callable[[str], object], before: bytes
+) -> None:
+    with _process(PG_TASKS_RESULT=f"/tmp/anywhere/{dead}/7-1.json") as left:
+        _show_in_execve(monkeypatch, left.pid, before)
+        assert look(_process_of(dead)) in (Proof.DYING, 1)
+        assert left.wait(60) == -signal.SIGKILL
+
+
+def test_a_node_is_not_proven_dead_by_a_process_that_stays_in_the_middle_of_execve(
+    dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remains, "_EXECVE", 0.01)
+    with _process() as anybodys:
+        _show_in_execve(monkeypatch, anybodys.pid, _IN_EXECVE, looks=1000)
+        assert judge(_process_of(dead)) is Proof.DYING
+        assert anybodys.poll() is None
+
+
+def test_a_process_that_is_forked_while_its_parent_is_killed_is_killed_too(
+    dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = f"/tmp/anywhere/{dead}/7-1.json"
+    everything, send = ProcessTree.everything, ProcessTree.signal
+    with _process(PG_TASKS_RESULT=result) as parent, _process(PG_TASKS_RESULT=result) as child:
+        not_yet = {child.pid}
+
+        def listed(self: ProcessTree) -> list[Process]:
+            return [process for process in everything(self) if process.pid not in not_yet]
+
+        def sent(self: ProcessTree, process: Process, signum: int) -> bool:
+            not_yet.clear()
+            return send(self, process, signum)
+
+        monkeypatch.setattr(ProcessTree, "everything", listed)
+        monkeypatch.setattr(ProcessTree, "signal", sent)
+        assert kill_remains() == 2
+        assert (parent.wait(60), child.wait(60)) == (-signal.SIGKILL, -signal.SIGKILL)
 
 
 @contextmanager
@@ -123,6 +212,8 @@ def _guardian(name: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     program.write_text("import time; time.sleep(600)")
     argument = f'{{"run_dir":"/tmp/anywhere/{name}","root":"/"}}'
     guardian = subprocess.Popen([sys.executable, "-I", "-S", str(program), "0", argument])
+    # Popen returns in the middle of execve(2), when the kernel shows no arguments yet.
+    wait_until(lambda: ProcessTree().has_arguments(guardian.pid))
     try:
         yield guardian
     finally:
@@ -138,10 +229,10 @@ def test_a_dead_node_is_dying_for_as_long_as_its_guardian_lives(dead: str, tmp_p
         assert judge(_process_of(dead)) is Proof.DYING
         assert kill_remains() == 0
         assert (guardian.poll(), left.poll()) == (None, None)
-    assert judge(_process_of(dead)) is Proof.DEAD
+    assert _verdict(_process_of(dead)) is Proof.DEAD
 
 
-@pytest.mark.parametrize("look", [judge, lambda _: kill_remains()])
+@_looks
 def test_a_guardian_of_a_dead_node_that_is_stopped_is_killed_with_its_tasks(
     dead: str, tmp_path: Path, look: Callable[[str], object]
 ) -> None:
@@ -153,4 +244,4 @@ def test_a_guardian_of_a_dead_node_that_is_stopped_is_killed_with_its_tasks(
         os.waitid(os.P_PID, guardian.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         look(_process_of(dead))
         assert (guardian.wait(60), left.wait(60)) == (-signal.SIGKILL, -signal.SIGKILL)
-        assert judge(_process_of(dead)) is Proof.DEAD
+        assert _verdict(_process_of(dead)) is Proof.DEAD
