@@ -144,6 +144,7 @@ GRANT USAGE ON SEQUENCE long_task.ready_seq TO long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.announce(integer, integer),
   long_task.announce_ready(integer, bigint),
+  long_task.first_at_post(integer),
   long_task.sentries(),
   long_task.assert_attempt(bigint, integer),
   long_task.run_now(bigint),

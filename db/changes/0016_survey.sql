@@ -1,2 +1,6 @@
--- survey_work says more than the function that it takes the place of, and under another name.
+-- survey_work takes the place of quiet_for and says more; look_into_gaps is told whose round it is.
 DROP FUNCTION IF EXISTS long_task.quiet_for(integer, integer);
+DROP FUNCTION IF EXISTS long_task.look_into_gaps(text, integer, integer);
+
+COMMENT ON TYPE long_task.queue_gaps IS
+  'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often the end of them is to be reached until the round that is going is over; a number behind all others, and when it was.';

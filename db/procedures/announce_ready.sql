@@ -11,7 +11,7 @@
 -- committed. A node that would stand there cannot before, and looks at the queue once more when it does: so either it
 -- sees the task, or the task sees it.
 -- In a transaction of several statements nobody knows how long it will be open, and posts cannot be held for so long:
--- that one notifies. Who is idle at its commit, hears it.
+-- that one notifies. Who is idle at its commit, hears it; of those who stand behind the sentries, one, if no sentry is there now.
 --
 -- p_count  how many tasks there are: of many, all idle nodes are told.
 CREATE OR REPLACE FUNCTION long_task.announce_ready(
@@ -24,22 +24,23 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_many   CONSTANT integer := 10;
-  v_behind CONSTANT integer := 6;
-  v_told   boolean := statement_timestamp() <> transaction_timestamp();
-  v_call   text := 'sentries';
+  v_many    CONSTANT integer := 10;
+  v_several CONSTANT boolean := statement_timestamp() <> transaction_timestamp();
+  v_first   integer;
+  v_told    boolean := true;
 BEGIN
-  IF NOT v_told THEN
-    -- The sentries may have died together: then one of those behind them is called.
-    FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
-      IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
-        v_told := true;
-        v_call := CASE WHEN v_post < long_task.sentries() THEN 'sentries' ELSE v_post::text END;
-        EXIT;
-      END IF;
-    END LOOP;
+  IF v_several THEN
+    BEGIN
+      v_first := long_task.first_at_post(p_group_id);
+      RAISE no_data_found; -- which lets go of the posts that nobody stands at
+    EXCEPTION
+      WHEN no_data_found THEN
+        NULL;
+    END;
+  ELSE
+    v_first := long_task.first_at_post(p_group_id);
     -- Nodes behind a pooler have no session that could stand at a post.
-    IF NOT v_told THEN
+    IF v_first IS NULL THEN
       v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
       IF NOT v_told THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
@@ -47,7 +48,11 @@ BEGIN
     END IF;
   END IF;
   IF v_told THEN
-    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE v_call END);
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE
+      WHEN p_count > v_many THEN ''
+      WHEN v_first >= long_task.sentries() THEN v_first::text
+      ELSE 'sentries'
+    END);
   END IF;
 END
 $$;

@@ -29,7 +29,7 @@ DECLARE
   v_ids       bigint[];
   v_starts    json;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     PERFORM long_task.look_into_gaps('group', p_group_id, v_in_vain);
     PERFORM long_task.look_into_gaps('worker', p_worker_id, v_in_vain);
   END IF;

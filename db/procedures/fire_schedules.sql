@@ -40,13 +40,14 @@ DECLARE
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
   v_in_vain CONSTANT integer := 500;
+  v_look    CONSTANT integer := 1000;
   v_spans   long_task.queue_span[];
   v_read    bigint;
   v_fired   bigint := 0;
   v_again   double precision;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
+  IF current_setting('long_task.gaps', true) <> '' THEN
+    v_again := long_task.look_into_gaps('schedule', 0, v_look, true);
   END IF;
   v_spans := long_task.queue_spans('schedule', 0);
   v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call

@@ -1,6 +1,6 @@
 -- group_room: how many more tasks of a group may be started.
 --
--- Called by  pick_tasks
+-- Called by  pick_tasks, is_told_of_room
 -- Locks      the group (an advisory lock until the end of the transaction), if it has a limit and nobody else has it
 -- Raises     nothing
 --

@@ -13,14 +13,16 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  v_name  CONSTANT text := p_queue || '_' || replace(p_key::text, '-', '_');
+  v_noted text[] := array_remove(string_to_array(current_setting('long_task.gaps', true), ' '), v_name);
 BEGIN
-  -- For those who would otherwise have to ask for each queue.
-  PERFORM set_config('long_task.gaps', 'noted', false);
-  PERFORM set_config(
-    format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
-    p_gaps::text,
-    false
-  );
+  IF cardinality(p_gaps.gaps) > 0 THEN
+    v_noted := v_noted || v_name;
+  END IF;
+  -- Which queues have gaps, for those who would otherwise have to ask for each.
+  PERFORM set_config('long_task.gaps', COALESCE(array_to_string(v_noted, ' '), ''), false);
+  PERFORM set_config('long_task.gaps_' || v_name, p_gaps::text, false);
 END
 $$;
 

@@ -28,6 +28,9 @@ DECLARE
   v_wanted integer := 0;
 BEGIN
   IF (v_held >= 0) IS NOT TRUE THEN
+    IF v_held < -1 THEN
+      PERFORM set_config('long_task.post', '-1', false); -- when it is idle again, it looks anew
+    END IF;
     RETURN;
   END IF;
   PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -47,13 +50,7 @@ BEGIN
       v_wanted := 1;
     END IF;
   END LOOP;
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) THEN
+  IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1)) THEN
     v_wanted := v_wanted + 1;
   END IF;
   FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP

@@ -11,12 +11,15 @@
 --
 -- p_entries  about how many entries to read. There may be more at one place, of tasks that were delayed to the same time: then the
 --            next calls read the less.
+-- p_round    whether the caller sleeps when all gaps have been looked through since it first asked; of each queue, one is that.
+--            Whoever looks meanwhile brings it on, and ends no round.
 --
--- Returns the seconds after which to go on: 0, if something was found; null: all gaps have been looked through.
+-- Returns the seconds after which to go on: 0, if something was found; null: the round is over, or it is another caller's.
 CREATE OR REPLACE FUNCTION long_task.look_into_gaps(
   p_queue   text,
   p_key     integer,
-  p_entries integer
+  p_entries integer,
+  p_round   boolean DEFAULT false
 )
 RETURNS double precision
 LANGUAGE plpgsql
@@ -48,6 +51,14 @@ BEGIN
   IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
   END IF;
+  IF p_round AND v_known.passes IS NULL THEN
+    -- What was looked at before may be out of date: so from there to the end, and once more from the start.
+    v_known.passes := CASE WHEN v_whole THEN 1 ELSE 2 END;
+  ELSIF p_round AND v_known.passes = 0 THEN
+    v_known.passes := NULL;
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN NULL;
+  END IF;
   LOOP
     SELECT g.lane, g.low, g.high, g.place
     INTO v_gap.lane, v_gap.low, v_gap.high, v_place
@@ -61,12 +72,11 @@ BEGIN
         v_known.gaps := NULL;
       END IF;
       v_known.looking := NULL;
-      v_known.passes := COALESCE(v_known.passes, 0) + 1;
-      -- What was looked at before the reason for this call came may be out of date: so once more from the start.
-      IF v_whole OR v_known.gaps IS NULL OR v_known.passes >= 2 THEN
-        v_known.passes := 0;
+      v_known.passes := CASE WHEN v_known.passes > 0 THEN v_known.passes - 1 ELSE v_known.passes END;
+      IF p_round AND v_known.passes = 0 THEN
+        v_known.passes := NULL;
         EXIT;
-      ELSIF v_known.entries > v_left THEN
+      ELSIF v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left THEN
         v_again := COALESCE(v_again, v_pause);
         EXIT;
       END IF;
@@ -112,10 +122,14 @@ BEGIN
   END LOOP;
   v_known.stride := v_stride;
   v_known.debt := GREATEST(0, -v_left);
+  IF v_known.gaps IS NULL THEN
+    v_known.passes := NULL;
+    v_again := NULLIF(v_again, v_pause);
+  END IF;
   PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
-  RETURN v_again;
+  RETURN CASE WHEN p_round THEN v_again END;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer) IS
+COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer, boolean) IS
   'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';

@@ -15,7 +15,7 @@ RETURNS long_task.queue_span[]
 LANGUAGE sql
 STABLE
 RETURN CASE
-  WHEN pg_catalog.current_setting('long_task.gaps', true) IS NOT NULL THEN long_task.known_spans(p_queue, p_key)
+  WHEN pg_catalog.current_setting('long_task.gaps', true) <> '' THEN long_task.known_spans(p_queue, p_key)
   ELSE ARRAY[
     ROW(-2147483648, -9223372036854775808, 2147483647, 9223372036854775807)::long_task.queue_span
   ]

@@ -30,7 +30,7 @@ DECLARE
   v_of_group     bigint;
   v_of_worker    bigint;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     PERFORM long_task.look_into_gaps('delayed_group', p_group_id, v_in_vain);
     PERFORM long_task.look_into_gaps('delayed_worker', p_worker_id, v_in_vain);
   END IF;

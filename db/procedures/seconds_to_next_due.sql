@@ -7,6 +7,7 @@
 -- What is ready or due now, after all of that was claimed and released, is held by somebody's
 -- open transaction, or has come this very moment. The end of a transaction wakes nobody if it changed
 -- nothing, so the node has to look again soon, but must not do so without a pause.
+-- Where a limit holds it back, the node is told when there is room (is_told_of_room).
 -- After a claim that took something, what is ready may also be what the claim had no room for: then
 -- it looks again at once.
 -- With nothing else to do, it is looked into the gaps, in several calls if there is much in them.
@@ -34,24 +35,24 @@ DECLARE
   v_ready   boolean;
   v_due_in  double precision;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NULL THEN
+  IF (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
     SELECT s.ready, s.due_in INTO v_ready, v_due_in
     FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
     IF v_due_in IS NOT NULL THEN
       RETURN CASE
         WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
         WHEN p_claimed THEN 0
+        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_due_in, 'infinity')
         ELSE v_pause
       END;
     END IF;
   END IF;
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     v_again := LEAST(
-      long_task.look_into_gaps('group', p_group_id, v_entries),
-      long_task.look_into_gaps('worker', p_worker_id, v_entries),
-      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
-      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
-      long_task.look_into_gaps('schedule', 0, v_entries)
+      long_task.look_into_gaps('group', p_group_id, v_entries, true),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries, true),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries, true),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries, true)
     );
     IF v_again = 0 THEN
       RETURN 0;
@@ -59,7 +60,9 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1))
      OR EXISTS (SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)) THEN
-    RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
+    IF p_claimed OR long_task.is_told_of_room(p_worker_id, p_group_id) IS NOT TRUE THEN
+      RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
+    END IF;
   END IF;
 
   v_due := LEAST(

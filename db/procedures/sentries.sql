@@ -1,6 +1,6 @@
 -- sentries: how many idle nodes of a group are told when there is something for one of them to do.
 --
--- Called by  announce_ready, take_post, leave_post, heeded_call
+-- Called by  announce_ready, first_at_post, take_post, leave_post, heeded_call
 -- Locks      nothing
 -- Raises     nothing
 --

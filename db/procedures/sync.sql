@@ -69,7 +69,7 @@ BEGIN
   END IF;
 
   -- Where gaps are known, a survey would read what lies in them.
-  IF p_free_slots > 0 AND v_wake_in IS NULL AND current_setting('long_task.gaps', true) IS NULL THEN
+  IF p_free_slots > 0 AND v_wake_in IS NULL AND (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
     SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
     FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
     v_calm := v_due_in IS NOT NULL;

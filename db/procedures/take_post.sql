@@ -58,7 +58,7 @@ BEGIN
     END IF;
     RETURN NULL;
   ELSIF v_held >= 0 THEN
-    RETURN 0.005; -- it is told of nothing more where it stands, but can be called
+    RETURN 0.2; -- where it stands, it can be called meanwhile
   END IF;
   PERFORM set_config('long_task.post', GREATEST(v_held - 1, -9)::text, false);
   RETURN 0.001 * 2 ^ (-v_held - 1);

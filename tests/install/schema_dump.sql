@@ -58,7 +58,7 @@ CREATE TYPE long_task.queue_gaps AS (
 	next_at timestamp with time zone
 );
 
-COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often all were looked through since there was a reason; a number behind all others, and when it was.';
+COMMENT ON TYPE long_task.queue_gaps IS 'The gaps of a queue in their order; the lane and the place up to which they were looked through, how far at once, how many entries were read since the first, how many too many by the call before, how often the end of them is to be reached until the round that is going is over; a number behind all others, and when it was.';
 
 CREATE TYPE long_task.queue_span AS (
 	from_lane integer,
@@ -168,22 +168,23 @@ CREATE FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint DEFA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_many   CONSTANT integer := 10;
-  v_behind CONSTANT integer := 6;
-  v_told   boolean := statement_timestamp() <> transaction_timestamp();
-  v_call   text := 'sentries';
+  v_many    CONSTANT integer := 10;
+  v_several CONSTANT boolean := statement_timestamp() <> transaction_timestamp();
+  v_first   integer;
+  v_told    boolean := true;
 BEGIN
-  IF NOT v_told THEN
-    -- The sentries may have died together: then one of those behind them is called.
-    FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
-      IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
-        v_told := true;
-        v_call := CASE WHEN v_post < long_task.sentries() THEN 'sentries' ELSE v_post::text END;
-        EXIT;
-      END IF;
-    END LOOP;
+  IF v_several THEN
+    BEGIN
+      v_first := long_task.first_at_post(p_group_id);
+      RAISE no_data_found; -- which lets go of the posts that nobody stands at
+    EXCEPTION
+      WHEN no_data_found THEN
+        NULL;
+    END;
+  ELSE
+    v_first := long_task.first_at_post(p_group_id);
     -- Nodes behind a pooler have no session that could stand at a post.
-    IF NOT v_told THEN
+    IF v_first IS NULL THEN
       v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
       IF NOT v_told THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
@@ -191,7 +192,11 @@ BEGIN
     END IF;
   END IF;
   IF v_told THEN
-    PERFORM pg_notify('long_task_group_' || p_group_id, CASE WHEN p_count > v_many THEN '' ELSE v_call END);
+    PERFORM pg_notify('long_task_group_' || p_group_id, CASE
+      WHEN p_count > v_many THEN ''
+      WHEN v_first >= long_task.sentries() THEN v_first::text
+      ELSE 'sentries'
+    END);
   END IF;
 END
 $$;
@@ -1243,7 +1248,7 @@ DECLARE
   v_ids       bigint[];
   v_starts    json;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     PERFORM long_task.look_into_gaps('group', p_group_id, v_in_vain);
     PERFORM long_task.look_into_gaps('worker', p_worker_id, v_in_vain);
   END IF;
@@ -3070,13 +3075,14 @@ DECLARE
   v_id      bigint;
   v_later   boolean := false; -- something could not be done now
   v_in_vain CONSTANT integer := 500;
+  v_look    CONSTANT integer := 1000;
   v_spans   long_task.queue_span[];
   v_read    bigint;
   v_fired   bigint := 0;
   v_again   double precision;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
-    v_again := long_task.look_into_gaps('schedule', 0, v_in_vain);
+  IF current_setting('long_task.gaps', true) <> '' THEN
+    v_again := long_task.look_into_gaps('schedule', 0, v_look, true);
   END IF;
   v_spans := long_task.queue_spans('schedule', 0);
   v_read := pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass); -- as entries_read, without a call
@@ -3211,6 +3217,24 @@ END
 $$;
 
 COMMENT ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) IS 'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
+
+CREATE FUNCTION long_task.first_at_post(p_group_id integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_behind CONSTANT integer := 6;
+BEGIN
+  FOR v_post IN 0 .. long_task.sentries() + v_behind - 1 LOOP
+    IF NOT pg_try_advisory_xact_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
+      RETURN v_post;
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.first_at_post(p_group_id integer) IS 'At which of the first posts of a group a node stands, for as long as nobody can take those before it; null: at none.';
 
 CREATE FUNCTION long_task.free_keys(p_keys text[], p_again boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
@@ -3549,6 +3573,24 @@ $_$;
 
 COMMENT ON FUNCTION long_task.is_time_zone(p_name text) IS 'Whether a text is the name of a time zone such as Europe/Berlin.';
 
+CREATE FUNCTION long_task.is_told_of_room(p_worker_id integer, p_group_id integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM long_task.group_limit AS g WHERE g.group_id = p_group_id)
+    AND NOT EXISTS (
+      SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)
+    )
+    AND long_task.group_room(p_group_id, 1) <= 0;
+END
+$$;
+
+COMMENT ON FUNCTION long_task.is_told_of_room(p_worker_id integer, p_group_id integer) IS 'Whether what is ready for an idle node is held back by nothing but the limit of its group, of which it will be told; null: somebody else is finding out.';
+
 CREATE FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) RETURNS TABLE(place integer, value jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3639,14 +3681,16 @@ CREATE FUNCTION long_task.keep_queue_gaps(p_queue text, p_key integer, p_gaps lo
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  v_name  CONSTANT text := p_queue || '_' || replace(p_key::text, '-', '_');
+  v_noted text[] := array_remove(string_to_array(current_setting('long_task.gaps', true), ' '), v_name);
 BEGIN
-  -- For those who would otherwise have to ask for each queue.
-  PERFORM set_config('long_task.gaps', 'noted', false);
-  PERFORM set_config(
-    format('long_task.gaps_%s_%s', p_queue, replace(p_key::text, '-', '_')),
-    p_gaps::text,
-    false
-  );
+  IF cardinality(p_gaps.gaps) > 0 THEN
+    v_noted := v_noted || v_name;
+  END IF;
+  -- Which queues have gaps, for those who would otherwise have to ask for each.
+  PERFORM set_config('long_task.gaps', COALESCE(array_to_string(v_noted, ' '), ''), false);
+  PERFORM set_config('long_task.gaps_' || v_name, p_gaps::text, false);
 END
 $$;
 
@@ -3779,6 +3823,9 @@ DECLARE
   v_wanted integer := 0;
 BEGIN
   IF (v_held >= 0) IS NOT TRUE THEN
+    IF v_held < -1 THEN
+      PERFORM set_config('long_task.post', '-1', false); -- when it is idle again, it looks anew
+    END IF;
     RETURN;
   END IF;
   PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -3798,13 +3845,7 @@ BEGIN
       v_wanted := 1;
     END IF;
   END LOOP;
-  IF EXISTS (
-    SELECT FROM long_task.task AS t
-    WHERE t.state_id = 'AW'
-      AND t.running_on IS NULL
-      AND t.worker_id IS NULL
-      AND t.group_id = p_group_id
-  ) THEN
+  IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1)) THEN
     v_wanted := v_wanted + 1;
   END IF;
   FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
@@ -4314,7 +4355,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) IS 'Write a row of worker_event.';
 
-CREATE FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) RETURNS double precision
+CREATE FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer, p_round boolean DEFAULT false) RETURNS double precision
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4343,6 +4384,14 @@ BEGIN
   IF cardinality(v_known.gaps) > 0 IS NOT TRUE THEN
     RETURN NULL;
   END IF;
+  IF p_round AND v_known.passes IS NULL THEN
+    -- What was looked at before may be out of date: so from there to the end, and once more from the start.
+    v_known.passes := CASE WHEN v_whole THEN 1 ELSE 2 END;
+  ELSIF p_round AND v_known.passes = 0 THEN
+    v_known.passes := NULL;
+    PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
+    RETURN NULL;
+  END IF;
   LOOP
     SELECT g.lane, g.low, g.high, g.place
     INTO v_gap.lane, v_gap.low, v_gap.high, v_place
@@ -4356,12 +4405,11 @@ BEGIN
         v_known.gaps := NULL;
       END IF;
       v_known.looking := NULL;
-      v_known.passes := COALESCE(v_known.passes, 0) + 1;
-      -- What was looked at before the reason for this call came may be out of date: so once more from the start.
-      IF v_whole OR v_known.gaps IS NULL OR v_known.passes >= 2 THEN
-        v_known.passes := 0;
+      v_known.passes := CASE WHEN v_known.passes > 0 THEN v_known.passes - 1 ELSE v_known.passes END;
+      IF p_round AND v_known.passes = 0 THEN
+        v_known.passes := NULL;
         EXIT;
-      ELSIF v_known.entries > v_left THEN
+      ELSIF v_whole OR v_known.gaps IS NULL OR v_known.entries > v_left THEN
         v_again := COALESCE(v_again, v_pause);
         EXIT;
       END IF;
@@ -4407,12 +4455,16 @@ BEGIN
   END LOOP;
   v_known.stride := v_stride;
   v_known.debt := GREATEST(0, -v_left);
+  IF v_known.gaps IS NULL THEN
+    v_known.passes := NULL;
+    v_again := NULLIF(v_again, v_pause);
+  END IF;
   PERFORM long_task.keep_queue_gaps(p_queue, p_key, v_known);
-  RETURN v_again;
+  RETURN CASE WHEN p_round THEN v_again END;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) IS 'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
+COMMENT ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer, p_round boolean) IS 'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
 CREATE FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) RETURNS json
     LANGUAGE plpgsql
@@ -5653,7 +5705,7 @@ COMMENT ON FUNCTION long_task.queue_gaps_of(p_queue text, p_key integer) IS 'Wha
 
 CREATE FUNCTION long_task.queue_spans(p_queue text, p_key integer) RETURNS long_task.queue_span[]
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (current_setting('long_task.gaps'::text, true) IS NOT NULL) THEN long_task.known_spans(p_queue, p_key) ELSE ARRAY[ROW('-2147483648'::integer, '-9223372036854775808'::bigint, 2147483647, '9223372036854775807'::bigint)::long_task.queue_span] END;
+    RETURN CASE WHEN (current_setting('long_task.gaps'::text, true) <> ''::text) THEN long_task.known_spans(p_queue, p_key) ELSE ARRAY[ROW('-2147483648'::integer, '-9223372036854775808'::bigint, 2147483647, '9223372036854775807'::bigint)::long_task.queue_span] END;
 
 COMMENT ON FUNCTION long_task.queue_spans(p_queue text, p_key integer) IS 'The parts of a queue between the gaps that this session knows of.';
 
@@ -5950,7 +6002,7 @@ DECLARE
   v_of_group     bigint;
   v_of_worker    bigint;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     PERFORM long_task.look_into_gaps('delayed_group', p_group_id, v_in_vain);
     PERFORM long_task.look_into_gaps('delayed_worker', p_worker_id, v_in_vain);
   END IF;
@@ -6518,24 +6570,24 @@ DECLARE
   v_ready   boolean;
   v_due_in  double precision;
 BEGIN
-  IF current_setting('long_task.gaps', true) IS NULL THEN
+  IF (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
     SELECT s.ready, s.due_in INTO v_ready, v_due_in
     FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
     IF v_due_in IS NOT NULL THEN
       RETURN CASE
         WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
         WHEN p_claimed THEN 0
+        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_due_in, 'infinity')
         ELSE v_pause
       END;
     END IF;
   END IF;
-  IF current_setting('long_task.gaps', true) IS NOT NULL THEN
+  IF current_setting('long_task.gaps', true) <> '' THEN
     v_again := LEAST(
-      long_task.look_into_gaps('group', p_group_id, v_entries),
-      long_task.look_into_gaps('worker', p_worker_id, v_entries),
-      long_task.look_into_gaps('delayed_group', p_group_id, v_entries),
-      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries),
-      long_task.look_into_gaps('schedule', 0, v_entries)
+      long_task.look_into_gaps('group', p_group_id, v_entries, true),
+      long_task.look_into_gaps('worker', p_worker_id, v_entries, true),
+      long_task.look_into_gaps('delayed_group', p_group_id, v_entries, true),
+      long_task.look_into_gaps('delayed_worker', p_worker_id, v_entries, true)
     );
     IF v_again = 0 THEN
       RETURN 0;
@@ -6543,7 +6595,9 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1))
      OR EXISTS (SELECT FROM long_task.live_places('worker', p_worker_id, long_task.queue_spans('worker', p_worker_id), 1)) THEN
-    RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
+    IF p_claimed OR long_task.is_told_of_room(p_worker_id, p_group_id) IS NOT TRUE THEN
+      RETURN CASE WHEN p_claimed THEN 0 ELSE LEAST(v_again, v_pause) END;
+    END IF;
   END IF;
 
   v_due := LEAST(
@@ -7263,7 +7317,7 @@ BEGIN
   END IF;
 
   -- Where gaps are known, a survey would read what lies in them.
-  IF p_free_slots > 0 AND v_wake_in IS NULL AND current_setting('long_task.gaps', true) IS NULL THEN
+  IF p_free_slots > 0 AND v_wake_in IS NULL AND (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
     SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
     FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
     v_calm := v_due_in IS NOT NULL;
@@ -7364,7 +7418,7 @@ BEGIN
     END IF;
     RETURN NULL;
   ELSIF v_held >= 0 THEN
-    RETURN 0.005; -- it is told of nothing more where it stands, but can be called
+    RETURN 0.2; -- where it stands, it can be called meanwhile
   END IF;
   PERFORM set_config('long_task.post', GREATEST(v_held - 1, -9)::text, false);
   RETURN 0.001 * 2 ^ (-v_held - 1);
@@ -9586,6 +9640,9 @@ REVOKE ALL ON FUNCTION long_task.fire_schedules(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.fire_tasks(p_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.first_at_post(p_group_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION long_task.first_at_post(p_group_id integer) TO long_task_user;
+
 REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.front_place() FROM PUBLIC;
@@ -9617,6 +9674,8 @@ REVOKE ALL ON FUNCTION long_task.is_needed(p_task_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.is_time_zone(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_reader;
 GRANT ALL ON FUNCTION long_task.is_time_zone(p_name text) TO long_task_user;
+
+REVOKE ALL ON FUNCTION long_task.is_told_of_room(p_worker_id integer, p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.items_of_step(p_fan_out jsonpath, p_params jsonb) FROM PUBLIC;
 
@@ -9667,7 +9726,7 @@ GRANT ALL ON FUNCTION long_task.lock_worker(p_worker_id integer, p_group_id inte
 
 REVOKE ALL ON FUNCTION long_task.log_event(p_kind text, p_lease long_task.worker_lease, p_task_count integer, p_detail text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.look_into_gaps(p_queue text, p_key integer, p_entries integer, p_round boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.lost_attempts(p_worker_id integer, p_spare bigint[], p_ask_hook boolean) FROM PUBLIC;
 

@@ -88,8 +88,35 @@ def test_gaps_are_noted_while_a_snapshot_is_held_and_given_up_later(
             break
         node.sync()
     assert gaps(node) == 0
+    assert node.sql.value("SELECT current_setting('long_task.gaps')") == ""
     work_off(node, MANY)
     assert gaps(node) == 0
+
+
+@pytest.mark.parametrize("many", [2_000, 5_000, 5_500, 11_000, 20_000])
+def test_an_idle_node_sleeps_when_it_has_looked_through_what_is_held(
+    looking: Sql, node: Node, many: int
+) -> None:
+    """Whichever of its questions comes to the end of the gaps, which is chance."""
+    work_off(node, many, slots=1_000)
+    assert gaps(node)
+    enough = 2 * many // 500 + 4
+    assert None in [node.sync().wake_in for _ in range(enough)]
+
+
+def test_a_gap_is_looked_through_from_its_start_before_an_idle_node_sleeps(
+    database: Database, node: Node, person: Sql
+) -> None:
+    task_id = person.insert()
+    work_off(node, 20_000, slots=1_000)
+    while node.sync().wake_in is not None:
+        pass
+    node.sync()
+    person.connection.commit()
+    calls = 0
+    while (answer := node.sync()).wake_in is not None and not answer.start:
+        calls += 1
+    assert [order.task_id for order in answer.start] == [task_id], calls
 
 
 def test_what_is_queued_later_is_started_at_once_in_the_order_of_priority(
@@ -291,3 +318,16 @@ def test_a_call_that_finds_all_empty_lets_the_node_sleep(looking: Sql, node: Nod
             break
     assert gaps(node)
     assert node.sync().wake_in is None
+
+
+def test_who_leaves_its_post_steps_over_gaps(looking: Sql, database: Database, node: Node) -> None:
+    Node(Sql(database.connect()), 2)  # whom it might call
+    work_off(node, 5 * MANY, slots=1_000)
+    assert gaps(node)
+    node.sql.run("BEGIN")
+    node.sql.rows("SELECT pg_advisory_lock(hashtext('long_task.post') + 5, 0)")
+    read = "SELECT pg_stat_get_xact_tuples_returned('long_task.task_ready'::regclass)"
+    before = node.sql.value(read)
+    node.sql.rows("SELECT set_config('long_task.post', '5', false), long_task.leave_post(0)")
+    assert node.sql.value(read) - before < MANY / 2
+    node.sql.run("ROLLBACK")

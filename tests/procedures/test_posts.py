@@ -216,8 +216,9 @@ def test_the_triggers_cost_a_plain_row_little_beside_the_row_itself(person: Sql)
     assert median(times["origin"]) < 3 * median(times["replica"])
 
 
-def test_when_all_sentries_died_one_behind_them_is_called(database: Database, person: Sql) -> None:
-    idlers = [Idler(database, number) for number in (1, 2, 3, 4)]
+def without_sentries(database: Database, person: Sql, count: int) -> list[Idler]:
+    """Idlers at their posts, of whom the first two have died."""
+    idlers = [Idler(database, number) for number in range(count)]
     for idler in idlers:
         idler.node.sync()
     pids = [idler.sql.connection.get_backend_pid() for idler in idlers[:2]]
@@ -225,9 +226,50 @@ def test_when_all_sentries_died_one_behind_them_is_called(database: Database, pe
         idler.sql.connection.close()
     alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)"
     wait_until(lambda: person.value(alive, pids) == 0, describe="the sentries to be gone")
+    return idlers[2:]
+
+
+def test_when_all_sentries_died_one_behind_them_is_called(database: Database, person: Sql) -> None:
+    behind = without_sentries(database, person, 4)
     person.run(ONE)
-    assert [idler.heard() for idler in idlers[2:]] == [["2"], ["2"]]
-    assert idlers[2].node.sync().start
+    assert [idler.heard() for idler in behind] == [["2"], ["2"]]
+    assert behind[0].node.sync().start
+
+
+def test_when_all_sentries_died_a_transaction_calls_one_behind_them_too(
+    database: Database, person: Sql
+) -> None:
+    behind = without_sentries(database, person, 4)
+    writer = Sql(database.connect(autocommit=False))
+    writer.run("SELECT 1")
+    writer.run(ONE)
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+    assert person.value(locks, writer.connection.get_backend_pid()) == 0, "it holds no post"
+    writer.connection.commit()
+    assert [idler.heard() for idler in behind] == [["2"], ["2"]]
+    assert behind[0].node.sync().start
+
+
+def test_one_behind_the_sentries_asks_seldom_for_a_post_that_somebody_holds(
+    database: Database, person: Sql
+) -> None:
+    behind = without_sentries(database, person, 4)
+    writer = Sql(database.connect())
+    writer.run(f"BEGIN; {ONE}")
+    assert behind[0].node.sync().wake_in == 0.2
+    writer.run("COMMIT")
+    assert behind[0].heard() == ["2"]
+    assert behind[0].node.sync().start
+
+
+def test_who_has_looked_in_vain_looks_anew_after_it_was_busy(
+    database: Database, person: Sql
+) -> None:
+    idler = Idler(database, 1)
+    idler.sql.value("SELECT set_config('long_task.post', '-9', false)")
+    person.run(ONE)
+    assert idler.node.sync().start
+    assert idler.post == -1
 
 
 def test_the_last_one_of_a_row_is_told_when_all_before_it_have_left(
@@ -285,3 +327,34 @@ def test_who_gives_tasks_back_waits_for_the_disk(database: Database) -> None:
     idler.sql.run("BEGIN")
     idler.node.sync(known=[], lease=30)
     assert idler.sql.value("SHOW synchronous_commit") == "on"
+
+
+def test_where_only_its_limit_holds_a_group_back_idle_nodes_sleep_and_are_told(
+    database: Database, person: Sql
+) -> None:
+    idlers = [Idler(database, number) for number in (1, 2)]
+    person.run("INSERT INTO long_task.group_limit (group_id, max_running) VALUES (0, 0)")
+    person.run(ONE)
+    person.run(ONE)
+    for idler in idlers:
+        idler.node.sync()
+        assert idler.node.sync().wake_in is None
+        idler.heard()
+    person.run("UPDATE long_task.group_limit SET max_running = 1")
+    assert [idler.heard() for idler in idlers] == [[""], [""]]
+    (order,) = idlers[0].node.sync().start
+    assert idlers[1].node.sync().wake_in is None
+    idlers[0].node.sync(ended(order.task_id, order.attempt), free=0)
+    assert idlers[1].heard(), "there is room"
+    assert idlers[1].node.sync().start
+
+
+def test_a_node_looks_after_a_pinned_task_of_a_group_that_it_is_told_nothing_of(
+    database: Database, person: Sql
+) -> None:
+    idler = Idler(database, 1)
+    person.run("INSERT INTO long_task.group_limit (group_id, max_running) VALUES (0, 0), (5, 0)")
+    person.run(ONE)
+    person.insert(group_id=5, worker_id=1)
+    idler.node.sync()
+    assert idler.node.sync().wake_in == 0.2

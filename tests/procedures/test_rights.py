@@ -38,7 +38,7 @@ CALLABLE = {
     NODE: {"schema_version", "lock_worker", "renew_lease", "sync", "leave_worker", "maintain_step"},
 }  # fmt: skip
 CALLABLE[USER] = CALLABLE[READER] | {
-    "announce", "announce_ready", "sentries", "assert_attempt", "run_now",
+    "announce", "announce_ready", "first_at_post", "sentries", "assert_attempt", "run_now",
     "new_workflow_version", "start_workflow", "resume_workflow", "cancel_workflow", "skip_task",
     "maintain", "maintain_step",
 }  # fmt: skip
