@@ -53,24 +53,27 @@ def compare(plain: Lab, other: Lab, name: str, turns: Turns) -> Iterator[Result]
 
 
 def _calls(plain: Lab, other: Lab, name: str, turns: Turns) -> Iterator[Result]:
-    """Milliseconds that a claiming call takes, its commit included."""
-    took: dict[Lab, list[float]] = {plain: [], other: []}
+    """Milliseconds that calls take, their commit included: those that claim, and those that hand in
+    as many ends too, as a node's do while its queue is never empty."""
     clients = {}
-    for lab in took:
+    for lab in (plain, other):
         _stop(lab, 0)
-        fill(lab, (turns.calls + _WARM) * SLOTS)
+        fill(lab, 2 * (turns.calls + _WARM) * SLOTS)
         clients[lab] = Client(lab)
-    for _ in range(turns.calls + _WARM):
-        for lab, client in clients.items():
-            took[lab].append(client.call(SLOTS))
-    for lab, client in clients.items():
+    kinds = {"claiming call": Client.claim, "call that claims and reports": Client.call}
+    for kind, timed in kinds.items():
+        took: dict[Lab, list[float]] = {plain: [], other: []}
+        for _ in range(turns.calls + _WARM):
+            for lab, client in clients.items():
+                took[lab].append(timed(client, SLOTS))
+        for lab, said in ((plain, f"without {name}"), (other, name)):
+            ordered = sorted(took[lab][_WARM:])
+            wanted = at_most(5) if lab is other and timed is Client.claim else None
+            for share, target in ((50, None), (99, wanted)):
+                value = ordered[len(ordered) * share // 100] * 1e3
+                yield Result(turns.benchmark, f"{said}: {kind}, p{share}", value, "ms", target)
+    for client in clients.values():
         client.leave()
-        took[lab] = sorted(took[lab][_WARM:])
-    for lab, said, target in ((plain, f"without {name}", None), (other, name, at_most(5))):
-        for share in (50, 99):
-            value = took[lab][len(took[lab]) * share // 100] * 1e3
-            wanted = target if share == 99 else None
-            yield Result(turns.benchmark, f"{said}: claiming call, p{share}", value, "ms", wanted)
 
 
 def rate(lab: Lab, seconds: float) -> float:
@@ -125,6 +128,12 @@ class Client:
             "SELECT epoch FROM long_task.lock_worker"
             "(1, 0, 16, 'benchmark', 'host', 1, 'benchmark', 1, '1', 3600, 3600)"
         )
+
+    def claim(self, slots: int) -> float:
+        """Seconds of a call that only claims; what is still to be handed in, is before."""
+        self._sync(self._started, 0)
+        self._started = ()
+        return self.call(slots)
 
     def call(self, slots: int) -> float:
         """Seconds of a call that hands in what the call before has started."""

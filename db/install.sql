@@ -2340,6 +2340,24 @@ COMMENT ON FUNCTION long_task.free_keys(text[], boolean) IS
 
 INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/free_keys', 'pg_tasks', 'changelog.xml', NOW(), 37, '9:138a1ee286cf0abb9761aa03b6d77670', 'sqlFile path=procedures/free_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
+-- Changeset changelog.xml::procedures/front_base::pg_tasks
+
+-- front_base: what is added to a number of the sequence to make it a place of the front.
+--
+-- Called by  front_place, note_gaps
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.front_base()
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+RETURN -4611686018427387904;
+
+COMMENT ON FUNCTION long_task.front_base() IS
+  'What is added to a number of the sequence ready_seq to make it a place before all others.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/front_base', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:23aae23ce111157652b1fcdfb1c26dec', 'sqlFile path=procedures/front_base.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
 -- Changeset changelog.xml::procedures/front_place::pg_tasks
 
 -- front_place: a place in the queue before all tasks of a priority, behind those that were put there earlier.
@@ -2353,13 +2371,13 @@ LANGUAGE sql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT nextval('long_task.ready_seq') - 4611686018427387904
+  SELECT nextval('long_task.ready_seq') + long_task.front_base()
 $$;
 
 COMMENT ON FUNCTION long_task.front_place() IS
   'A number for ready_seq below 0, which is before all tasks of the same priority that were queued as usual. Each is greater than the one before.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/front_place', 'pg_tasks', 'changelog.xml', NOW(), 38, '9:9b301ce3ada80acddc825f14ef90bc7b', 'sqlFile path=procedures/front_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/front_place', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:01adbb333e6c5c6c1721cc36f03b658a', 'sqlFile path=procedures/front_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/group_room::pg_tasks
 
@@ -2408,7 +2426,7 @@ $$;
 COMMENT ON FUNCTION long_task.group_room(integer, integer) IS
   'How many more tasks of a group may be started, up to so many; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 39, '9:b2cb53ce89ff99d3f994ce431f3e7661', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/group_room', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:b2cb53ce89ff99d3f994ce431f3e7661', 'sqlFile path=procedures/group_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/has_active_run::pg_tasks
 
@@ -2442,7 +2460,7 @@ $$;
 COMMENT ON FUNCTION long_task.has_active_run(text, bigint) IS
   'Whether a run of a workflow, but for one, has an active task.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 40, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/has_active_run', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:fb1195dc0bd20408e3f60bc2cf9d5cad', 'sqlFile path=procedures/has_active_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_told_of_room::pg_tasks
 
@@ -2478,7 +2496,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_told_of_room(integer, integer) IS
   'Whether what is ready for an idle node is held back by nothing but the limit of its group, of which it will be told; null: somebody else is finding out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_told_of_room', 'pg_tasks', 'changelog.xml', NOW(), 41, '9:f8947c826c43afbcefff97a9e354b856', 'sqlFile path=procedures/is_told_of_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_told_of_room', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:f8947c826c43afbcefff97a9e354b856', 'sqlFile path=procedures/is_told_of_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_queue_gaps::pg_tasks
 
@@ -2513,7 +2531,7 @@ $$;
 COMMENT ON FUNCTION long_task.keep_queue_gaps(text, integer, long_task.queue_gaps) IS
   'Remember the gaps of a queue for the rest of the session.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 42, '9:8dce9bc9be99460a19a6d00bb6c73f99', 'sqlFile path=procedures/keep_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_queue_gaps', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:8dce9bc9be99460a19a6d00bb6c73f99', 'sqlFile path=procedures/keep_queue_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/known_spans::pg_tasks
 
@@ -2559,7 +2577,7 @@ $$;
 COMMENT ON FUNCTION long_task.known_spans(text, integer) IS
   'The parts of a queue between its gaps.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/known_spans', 'pg_tasks', 'changelog.xml', NOW(), 43, '9:b021dae388dbc24f3d4e27af6920d738', 'sqlFile path=procedures/known_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/known_spans', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:b021dae388dbc24f3d4e27af6920d738', 'sqlFile path=procedures/known_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/live_places::pg_tasks
 
@@ -2676,7 +2694,7 @@ $$;
 COMMENT ON FUNCTION long_task.live_places(text, integer, long_task.queue_span[], integer) IS
   'The first places in parts of a queue at which there is something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/live_places', 'pg_tasks', 'changelog.xml', NOW(), 44, '9:231e80a03f13d73cf70ed4858eda49f9', 'sqlFile path=procedures/live_places.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/live_places', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:231e80a03f13d73cf70ed4858eda49f9', 'sqlFile path=procedures/live_places.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/look_into_gaps::pg_tasks
 
@@ -2816,7 +2834,7 @@ $$;
 COMMENT ON FUNCTION long_task.look_into_gaps(text, integer, integer, boolean) IS
   'See whether gaps of a queue are empty still, as far as can be seen by reading so many entries. Returns the seconds after which to go on; null: all was seen.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 45, '9:5361b722e67203ba8e5ddc84d76d560d', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/look_into_gaps', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:5361b722e67203ba8e5ddc84d76d560d', 'sqlFile path=procedures/look_into_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_gaps::pg_tasks
 
@@ -2853,7 +2871,7 @@ DECLARE
   v_look   CONSTANT integer := 100; -- so many tasks that are there are stepped around
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
-  v_front  CONSTANT bigint := -4611686018427387904;
+  v_front  CONSTANT bigint := long_task.front_base();
   v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
   v_ripe   CONSTANT interval := interval '0.1 seconds';
   v_now    CONSTANT timestamptz := long_task.clock();
@@ -2938,7 +2956,7 @@ $$;
 COMMENT ON FUNCTION long_task.note_gaps(text, integer, bigint[]) IS
   'Remember where a queue is empty, so that it is not read there.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_gaps', 'pg_tasks', 'changelog.xml', NOW(), 46, '9:09e2d667449dd33442dc90d9d3374748', 'sqlFile path=procedures/note_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_gaps', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:ff12acdc3886d4f1da9da4b44f2e9c0e', 'sqlFile path=procedures/note_gaps.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/place_to_time::pg_tasks
 
@@ -2962,7 +2980,7 @@ END;
 COMMENT ON FUNCTION long_task.place_to_time(bigint) IS
   'The time so many microseconds after 1970.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/place_to_time', 'pg_tasks', 'changelog.xml', NOW(), 47, '9:ab56a557f047d8a1581f1d3126a98ba9', 'sqlFile path=procedures/place_to_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/place_to_time', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:ab56a557f047d8a1581f1d3126a98ba9', 'sqlFile path=procedures/place_to_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/queue_gaps_of::pg_tasks
 
@@ -2988,7 +3006,7 @@ $$;
 COMMENT ON FUNCTION long_task.queue_gaps_of(text, integer) IS
   'What this session knows of the gaps of a queue; null: it knows of none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_gaps_of', 'pg_tasks', 'changelog.xml', NOW(), 48, '9:c798f526588d2a1592e24c2480732dcf', 'sqlFile path=procedures/queue_gaps_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_gaps_of', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:c798f526588d2a1592e24c2480732dcf', 'sqlFile path=procedures/queue_gaps_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/queue_spans::pg_tasks
 
@@ -3018,7 +3036,7 @@ END;
 COMMENT ON FUNCTION long_task.queue_spans(text, integer) IS
   'The parts of a queue between the gaps that this session knows of.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_spans', 'pg_tasks', 'changelog.xml', NOW(), 49, '9:63d397917b0541e8be40fd245ef92d07', 'sqlFile path=procedures/queue_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/queue_spans', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:63d397917b0541e8be40fd245ef92d07', 'sqlFile path=procedures/queue_spans.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/time_to_place::pg_tasks
 
@@ -3044,7 +3062,7 @@ $$;
 COMMENT ON FUNCTION long_task.time_to_place(timestamptz) IS
   'Microseconds since 1970.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 50, '9:52390c2f1ef2ebf778acd5eabe74149c', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:52390c2f1ef2ebf778acd5eabe74149c', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_lock::pg_tasks
 
@@ -3064,7 +3082,7 @@ RETURN hashtextextended('long_task.workflow ' || p_workflow, 0);
 COMMENT ON FUNCTION long_task.workflow_lock(text) IS
   'Number of the advisory lock of a workflow whose runs come one at a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 51, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_lock', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:9785d90ce7c43f48f97e5b718f4f3f73', 'sqlFile path=procedures/workflow_lock.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/quote_label::pg_tasks
 
@@ -3091,7 +3109,7 @@ END;
 COMMENT ON FUNCTION long_task.quote_label(text, text) IS
   'A text as it stands between the quotes of a label of Graphviz (dot) or Mermaid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/quote_label', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:53ce6e39f5ae45b9654d24d3423da01d', 'sqlFile path=procedures/quote_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_met::pg_tasks
 
@@ -3123,7 +3141,7 @@ END;
 COMMENT ON FUNCTION long_task.is_met(text, jsonpath, text, integer, jsonb) IS
   'Whether a task in this state, with this result, meets a dependency; null: it has not ended.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 53, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_met', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:d55d70921540bf68a55338359b7dbdde', 'sqlFile path=procedures/is_met.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/items_of_step::pg_tasks
 
@@ -3172,7 +3190,7 @@ $$;
 COMMENT ON FUNCTION long_task.items_of_step(jsonpath, jsonb) IS
   'The items that a step is fanned out over, with their places from 0; one empty row for a step that is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 54, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/items_of_step', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:7e6d2485fde5ca07dfd4ed4cee77fb9f', 'sqlFile path=procedures/items_of_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/key_room::pg_tasks
 
@@ -3217,7 +3235,7 @@ $$;
 COMMENT ON FUNCTION long_task.key_room(text) IS
   'How many more tasks with a concurrency_key may be started; null: another transaction is about to find out.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 55, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/key_room', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:0864209b045d96ff7c5f0e1d6c1d1681', 'sqlFile path=procedures/key_room.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_key::pg_tasks
 
@@ -3253,7 +3271,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_key(text, boolean, boolean) IS
   'Have a node look at the tasks that wait for a key, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 56, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_key', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:dbc9660d80bc33be4b7c361b3d324c0e', 'sqlFile path=procedures/leave_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_workflow::pg_tasks
 
@@ -3289,7 +3307,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_workflow(text, boolean, boolean) IS
   'Have a node see whether a run of a workflow may begin, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 57, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_workflow', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:7dd5f69bc48e11dcdbbb08b3dccad079', 'sqlFile path=procedures/leave_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/limit_workflow::pg_tasks
 
@@ -3344,7 +3362,7 @@ $$;
 COMMENT ON FUNCTION long_task.limit_workflow(text, integer, integer) IS
   'Write the limit of a workflow down. Returns the concurrency_key of its tasks; null: it has no limit.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 58, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/limit_workflow', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:139ff940d91354b52b14d0ece4e261d3', 'sqlFile path=procedures/limit_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_run::pg_tasks
 
@@ -3379,7 +3397,7 @@ $$;
 COMMENT ON FUNCTION long_task.lock_run(bigint) IS
   'Lock a run of a workflow and all its tasks. Returns the run.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 59, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_run', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:3670be77f746ec2f2830dd6875755afb', 'sqlFile path=procedures/lock_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/new_workflow_version::pg_tasks
 
@@ -3438,7 +3456,7 @@ $$;
 COMMENT ON FUNCTION long_task.new_workflow_version(text) IS
   'Copy the latest version of a workflow. Returns the number of the copy, which may be changed until it is started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 60, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/new_workflow_version', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:6a0c0a301a129ef2e6c809cd9a810d5c', 'sqlFile path=procedures/new_workflow_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/plain_text::pg_tasks
 
@@ -3458,7 +3476,25 @@ RETURN p_value #>> '{}';
 COMMENT ON FUNCTION long_task.plain_text(jsonb) IS
   'A string without its quotes, anything else as JSON; null for null.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 61, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/plain_text', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:41acf164affe7142bc4f0644a4cc7d72', 'sqlFile path=procedures/plain_text.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+
+-- Changeset changelog.xml::procedures/posts::pg_tasks
+
+-- posts: how many idle nodes of a group can be told of tasks that are ready.
+--
+-- Called by  take_post, leave_post
+-- Locks      nothing
+-- Raises     nothing
+CREATE OR REPLACE FUNCTION long_task.posts()
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+RETURN 64;
+
+COMMENT ON FUNCTION long_task.posts() IS
+  'How many posts a group has, at which its idle nodes stand.';
+
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/posts', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:e587e17717184b2892ea8924bb74be0b', 'sqlFile path=procedures/posts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sentries::pg_tasks
 
@@ -3478,7 +3514,7 @@ RETURN 2;
 COMMENT ON FUNCTION long_task.sentries() IS
   'How many idle nodes of a group are told of a task that is ready.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sentries', 'pg_tasks', 'changelog.xml', NOW(), 62, '9:094830d01b5e3a67c7d424a377841b2a', 'sqlFile path=procedures/sentries.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sentries', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:094830d01b5e3a67c7d424a377841b2a', 'sqlFile path=procedures/sentries.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce::pg_tasks
 
@@ -3513,7 +3549,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce(integer, integer) IS
   'Wake the nodes of a group; the node of one worker if a worker is given; all nodes, for the sake of schedules, if neither is.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 63, '9:cf2cbb3e99cd1c4728e36a7372f81f45', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:cf2cbb3e99cd1c4728e36a7372f81f45', 'sqlFile path=procedures/announce.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_ready::pg_tasks
 
@@ -3579,7 +3615,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
   'Wake some of the idle nodes of a group, if there are any.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 64, '9:15bebb322194f8af6605b74ea9199e79', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:15bebb322194f8af6605b74ea9199e79', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -3653,7 +3689,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.announce_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 65, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_schedule', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:129284b25dffd4e5dc0eda976c5cadd9', 'sqlFile path=procedures/announce_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_tasks::pg_tasks
 
@@ -3711,7 +3747,7 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.announce_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 66, '9:f9b63f0d054e60bab9112595f43da30b', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_tasks', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:f9b63f0d054e60bab9112595f43da30b', 'sqlFile path=procedures/announce_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_attempt::pg_tasks
 
@@ -3761,7 +3797,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_attempt(bigint, integer) IS
   'For a task''s own transactions, just before COMMIT: raises LT002 if this attempt is over. The attempt is in PG_TASKS_ATTEMPT.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_attempt', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:6a2469466f173c2582d17db84015cbda', 'sqlFile path=procedures/assert_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/assert_run::pg_tasks
 
@@ -3787,7 +3823,7 @@ $$;
 COMMENT ON FUNCTION long_task.assert_run(bigint) IS
   'Refuse a run of a workflow that there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 68, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/assert_run', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:e45bdab47fe5096983f108deebe8b71d', 'sqlFile path=procedures/assert_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/attend_attempts::pg_tasks
 
@@ -3845,7 +3881,7 @@ $$;
 COMMENT ON FUNCTION long_task.attend_attempts(integer) IS
   'Processes of a worker to be stopped, killed, or given a last while to leave, as [task id, attempt, what]; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 69, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/attend_attempts', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:f528d933168b6c3b2ab3a8f3965c873e', 'sqlFile path=procedures/attend_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cancel_worker_tasks::pg_tasks
 
@@ -3876,7 +3912,7 @@ $$;
 COMMENT ON FUNCTION long_task.cancel_worker_tasks(integer) IS
   'Cancel everything that a worker is executing.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 70, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cancel_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:0acfbb2af1c07f46c5ad2fc3e065b073', 'sqlFile path=procedures/cancel_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/catch_up::pg_tasks
 
@@ -3928,7 +3964,7 @@ $$;
 COMMENT ON FUNCTION long_task.catch_up(integer, integer) IS
   'For nodes: settle what was left, fire schedules, release delayed tasks. Returns the worker''s stop code, and when to go on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/catch_up', 'pg_tasks', 'changelog.xml', NOW(), 71, '9:cc7d40f292a55c51e398795f6f411e49', 'sqlFile path=procedures/catch_up.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/catch_up', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:cc7d40f292a55c51e398795f6f411e49', 'sqlFile path=procedures/catch_up.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_retention::pg_tasks
 
@@ -3972,7 +4008,7 @@ AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON long_task.history_retention
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.change_retention();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_retention', 'pg_tasks', 'changelog.xml', NOW(), 72, '9:b6de1ef4ce6ca00f9adfc3e387f76139', 'sqlFile path=procedures/change_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_retention', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:b6de1ef4ce6ca00f9adfc3e387f76139', 'sqlFile path=procedures/change_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_dependency::pg_tasks
 
@@ -4013,7 +4049,7 @@ BEFORE INSERT OR UPDATE OF task_id, needs_task_id, "on", condition, pass ON long
 FOR EACH ROW
 EXECUTE FUNCTION long_task.check_dependency();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 73, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_dependency', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:543b3d39c77c28b5e08aef2ba20436be', 'sqlFile path=procedures/check_dependency.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task::pg_tasks
 
@@ -4129,7 +4165,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 74, '9:0382a92206e0dbf99f2d5bb8f911c0bc', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:0382a92206e0dbf99f2d5bb8f911c0bc', 'sqlFile path=procedures/check_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_input::pg_tasks
 
@@ -4256,7 +4292,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_input();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 75, '9:d7419ee90e2d3d96686dc707f70b30e9', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_input', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:d7419ee90e2d3d96686dc707f70b30e9', 'sqlFile path=procedures/check_task_input.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_policy::pg_tasks
 
@@ -4352,7 +4388,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_policy();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 76, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_policy', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:632c7606c759f4a5879e14f027af1ce5', 'sqlFile path=procedures/check_task_policy.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/check_task_schedule::pg_tasks
 
@@ -4447,7 +4483,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.check_task_schedule();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 77, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/check_task_schedule', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:09f70f07998a02a018dfd2143113fdf5', 'sqlFile path=procedures/check_task_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/claim_tasks::pg_tasks
 
@@ -4531,7 +4567,7 @@ $$;
 COMMENT ON FUNCTION long_task.claim_tasks(integer, integer, integer) IS
   'Take up to so many ready tasks for a worker, and not too much at once. Returns how to start them, best first; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 78, '9:885df3c220014d1a392d3fb7c86f1d57', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/claim_tasks', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:885df3c220014d1a392d3fb7c86f1d57', 'sqlFile path=procedures/claim_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/clear_run::pg_tasks
 
@@ -4603,7 +4639,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_run(bigint) IS
   'Clear away tasks of a run that no policy keeps, and at last the run. Returns how many tasks, and whether the run has gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_run', 'pg_tasks', 'changelog.xml', NOW(), 79, '9:bad322e3aa43167db150ebf7cde7f461', 'sqlFile path=procedures/clear_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_run', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:bad322e3aa43167db150ebf7cde7f461', 'sqlFile path=procedures/clear_run.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/clear_tasks::pg_tasks
 
@@ -4695,7 +4731,7 @@ $$;
 COMMENT ON FUNCTION long_task.clear_tasks(bigint[], boolean) IS
   'Delete or archive those of these tasks that no policy keeps and nobody holds. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 80, '9:0de5148a8853e22512e0a8cfbbb4f046', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/clear_tasks', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:0de5148a8853e22512e0a8cfbbb4f046', 'sqlFile path=procedures/clear_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/counted::pg_tasks
 
@@ -4713,7 +4749,7 @@ RETURN CASE WHEN p_rows > 1000 THEN 'more than 1000' ELSE p_rows::text END;
 COMMENT ON FUNCTION long_task.counted(bigint) IS
   'A number of rows in words, where counting ended at 1001.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 81, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/counted', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:1b2e8a3b2b9425da30a8a34f3ba70e74', 'sqlFile path=procedures/counted.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_days::pg_tasks
 
@@ -4783,7 +4819,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_days(long_task.cron_fields, date) IS
   'One bit for each day of the month that begins on a date on which a parsed cron line starts something.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 82, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_days', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:f044144b6c40c9b12ed62875dc39922d', 'sqlFile path=procedures/cron_days.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_local_after::pg_tasks
 
@@ -4850,7 +4886,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_local_after(long_task.cron_fields, timestamp) IS
   'First minute after a local time that a parsed cron line names; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 83, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_local_after', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:4c67fcf705d0dcc460568efd2ca6e157', 'sqlFile path=procedures/cron_local_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cron_time_after::pg_tasks
 
@@ -4917,7 +4953,7 @@ $$;
 COMMENT ON FUNCTION long_task.cron_time_after(long_task.cron_fields, text, timestamptz) IS
   'First start after a time of a parsed cron line in a time zone (null: UTC); null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 84, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cron_time_after', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:6cb8abfee24dea6afa03831e3e4e50d8', 'sqlFile path=procedures/cron_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/cycle_path::pg_tasks
 
@@ -4979,7 +5015,7 @@ $$;
 COMMENT ON FUNCTION long_task.cycle_path(bigint, bigint) IS
   'The shortest cycle through the dependency of one task on another.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 85, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/cycle_path', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:24747ecd70be94417e1c54eb39dad57c', 'sqlFile path=procedures/cycle_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/describe_end::pg_tasks
 
@@ -5025,7 +5061,7 @@ END;
 COMMENT ON FUNCTION long_task.describe_end(text, text, smallint, smallint, boolean, double precision) IS
   'One line that says why an attempt ended badly; null if it ended well.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 86, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/describe_end', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:78209e7e4a7fba81f5d4dbfdfcb1eb1f', 'sqlFile path=procedures/describe_end.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor::pg_tasks
 
@@ -5081,7 +5117,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor() IS
   'What is wrong, and what to do: SELECT * FROM long_task.doctor(). No row: nothing was found.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 87, '9:571c4e5fef7e7112f931df38c5d78bf8', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:571c4e5fef7e7112f931df38c5d78bf8', 'sqlFile path=procedures/doctor.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_blocked::pg_tasks
 
@@ -5170,7 +5206,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_blocked() IS
   'Findings about tasks that wait for a key, or for tasks, in vain.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 88, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_blocked', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:0bc90b2f43fff537aa1ce66b0f2f9750', 'sqlFile path=procedures/doctor_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_indexes::pg_tasks
 
@@ -5247,7 +5283,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_indexes() IS
   'Findings about indexes that are mostly empty, by an estimate, or invalid.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 89, '9:098785c8a818d4adf51b7f9071be2b67', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_indexes', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:098785c8a818d4adf51b7f9071be2b67', 'sqlFile path=procedures/doctor_indexes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_notifications::pg_tasks
 
@@ -5292,7 +5328,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_notifications() IS
   'Findings about notifications: a queue that fills, nodes too many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 90, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_notifications', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:0d00399f462022c55fd6bad4db7002a2', 'sqlFile path=procedures/doctor_notifications.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_overdue::pg_tasks
 
@@ -5372,7 +5408,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_overdue() IS
   'Findings about schedules, delays and leftovers that nobody has seen to in time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 91, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_overdue', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:48337f7364ce304e292924a7a616caa6', 'sqlFile path=procedures/doctor_overdue.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_processes::pg_tasks
 
@@ -5440,7 +5476,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_processes() IS
   'Findings about tasks that run beyond their timeout, or do not end though they were told to.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 92, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_processes', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:87a537025551e83c6cb24771d7908fbb', 'sqlFile path=procedures/doctor_processes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_queues::pg_tasks
 
@@ -5515,7 +5551,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_queues() IS
   'Findings about groups and workers for whom tasks wait that nobody starts.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 93, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_queues', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:8496125c611f2802d74fb87b2d3f230f', 'sqlFile path=procedures/doctor_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_retention::pg_tasks
 
@@ -5585,7 +5621,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_retention() IS
   'Findings about policies of retention that are not seen to, and about history that has none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_retention', 'pg_tasks', 'changelog.xml', NOW(), 94, '9:7e558695799f3c0f66f9408d1a9f1d14', 'sqlFile path=procedures/doctor_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_retention', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:7e558695799f3c0f66f9408d1a9f1d14', 'sqlFile path=procedures/doctor_retention.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_server::pg_tasks
 
@@ -5655,7 +5691,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_server() IS
   'Findings about connections, memory and checkpoints of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 95, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_server', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:5efe6d297ff20ec20f829a097fca2c34', 'sqlFile path=procedures/doctor_server.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_sessions::pg_tasks
 
@@ -5728,7 +5764,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_sessions() IS
   'Findings about sessions whose transaction has been open for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 96, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_sessions', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:5f82ff6c0898b6b52653a2be28ea6fdc', 'sqlFile path=procedures/doctor_sessions.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_settings::pg_tasks
 
@@ -5786,7 +5822,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_settings() IS
   'Findings about settings by which tasks may be lost or run twice, or people be refused.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 97, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_settings', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:791791fa536283e93755835deb76d09f', 'sqlFile path=procedures/doctor_settings.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_snapshots::pg_tasks
 
@@ -5850,7 +5886,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_snapshots() IS
   'Findings about prepared transactions, replication slots and standbys that hold back the clearing of dead rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 98, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_snapshots', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:3e02f74dcc8456c4608f07145706969c', 'sqlFile path=procedures/doctor_snapshots.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_vacuum::pg_tasks
 
@@ -5939,7 +5975,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_vacuum() IS
   'Findings about autovacuum, statistics, and the age of transaction numbers.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 99, '9:6f9b9a8621d72a00a5460737b6a5d4f2', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_vacuum', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:6f9b9a8621d72a00a5460737b6a5d4f2', 'sqlFile path=procedures/doctor_vacuum.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/doctor_workers::pg_tasks
 
@@ -6012,7 +6048,7 @@ $$;
 COMMENT ON FUNCTION long_task.doctor_workers() IS
   'Findings about workers that have failed and whose tasks nobody gives back, and about those that drain for long.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 100, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/doctor_workers', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:ef27bf475ba4cb4456a1439875e96e43', 'sqlFile path=procedures/doctor_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/drop_history::pg_tasks
 
@@ -6074,7 +6110,7 @@ $$;
 COMMENT ON FUNCTION long_task.drop_history() IS
   'Drop the oldest partition of task_run, if it need not be kept. Returns whether that was done, and whether somebody stands in the way.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/drop_history', 'pg_tasks', 'changelog.xml', NOW(), 101, '9:77104a411a395720c135d7978c9b7979', 'sqlFile path=procedures/drop_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/drop_history', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:77104a411a395720c135d7978c9b7979', 'sqlFile path=procedures/drop_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/due_starts::pg_tasks
 
@@ -6174,7 +6210,7 @@ $$;
 COMMENT ON FUNCTION long_task.due_starts(long_task.schedule, timestamptz) IS
   'Which starts a task''s schedule makes at a time: of the task itself, of copies; and when it is due again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 102, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/due_starts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:9f896d13905c69ba04467d880e94bbfe', 'sqlFile path=procedures/due_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/end_lease::pg_tasks
 
@@ -6215,7 +6251,7 @@ $$;
 COMMENT ON FUNCTION long_task.end_lease(long_task.worker_lease, json) IS
   'Close a lease and write off what was left behind. Returns how many attempts were lost; null: call again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 103, '9:a1e3a7e4a3535f664bc5bb5796cd4c23', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/end_lease', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:a1e3a7e4a3535f664bc5bb5796cd4c23', 'sqlFile path=procedures/end_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/enter_task::pg_tasks
 
@@ -6265,7 +6301,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.enter_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/enter_task', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:a044f1f4b569df5d4e8d5e774f6ae3f3', 'sqlFile path=procedures/enter_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fill_in::pg_tasks
 
@@ -6342,7 +6378,7 @@ $$;
 COMMENT ON FUNCTION long_task.fill_in(text[], text, jsonb) IS
   'A command with each %WORD:name.path% replaced by what is found there among values by name.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 105, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fill_in', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:629d48caf6aa43d20e7ac305eefdf7a7', 'sqlFile path=procedures/fill_in.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/find_next_start::pg_tasks
 
@@ -6453,7 +6489,7 @@ FOR EACH ROW
 WHEN (NEW.running_on IS NOT DISTINCT FROM OLD.running_on AND NEW.queued_by <> 'system')
 EXECUTE FUNCTION long_task.find_next_start();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 106, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/find_next_start', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:68981b49ab34fd41496576d80ddf5bd4', 'sqlFile path=procedures/find_next_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/finish_attempts::pg_tasks
 
@@ -6690,7 +6726,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 107, '9:e2fbdd297b298faf2da936c7048e5b85', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:e2fbdd297b298faf2da936c7048e5b85', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/first_at_post::pg_tasks
 
@@ -6725,7 +6761,7 @@ $$;
 COMMENT ON FUNCTION long_task.first_at_post(integer) IS
   'At which of the first posts of a group a node stands, for as long as nobody can take those before it; null: at none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/first_at_post', 'pg_tasks', 'changelog.xml', NOW(), 108, '9:70615f9496b60e58fc1efe132240d65c', 'sqlFile path=procedures/first_at_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/first_at_post', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:70615f9496b60e58fc1efe132240d65c', 'sqlFile path=procedures/first_at_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 
@@ -6870,7 +6906,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_schedules(integer) IS
   'Start the tasks that are due by schedule, so many at once, and move their schedules on. Returns the seconds until there is more to fire; null: nothing is scheduled.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:780722ccb4bba1c686152f596f5bc7e9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_schedules', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:780722ccb4bba1c686152f596f5bc7e9', 'sqlFile path=procedures/fire_schedules.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_tasks::pg_tasks
 
@@ -6930,7 +6966,7 @@ $$;
 COMMENT ON FUNCTION long_task.fire_tasks(bigint[], timestamptz) IS
   'Make the starts of tasks that are due by schedule at a time, and move their schedules on.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 110, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/fire_tasks', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:50a8e44b346894c76c85374d57739e02', 'sqlFile path=procedures/fire_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/heeded_call::pg_tasks
 
@@ -6959,7 +6995,7 @@ $$;
 COMMENT ON FUNCTION long_task.heeded_call() IS
   'Which notification of its group''s channel is for the session at its post; null: it has none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/heeded_call', 'pg_tasks', 'changelog.xml', NOW(), 111, '9:1ea3c1c30b220bdfbb0c2854a49b350d', 'sqlFile path=procedures/heeded_call.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/heeded_call', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:1ea3c1c30b220bdfbb0c2854a49b350d', 'sqlFile path=procedures/heeded_call.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/hold_lease::pg_tasks
 
@@ -7023,7 +7059,7 @@ $$;
 COMMENT ON FUNCTION long_task.hold_lease(integer, bigint, integer, double precision, integer) IS
   'Make sure that a node holds its worker until the end of its call, and renew the lease if told to. Returns its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_lease', 'pg_tasks', 'changelog.xml', NOW(), 112, '9:748f8441124671adfac9dd05ce072a54', 'sqlFile path=procedures/hold_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/hold_lease', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:748f8441124671adfac9dd05ce072a54', 'sqlFile path=procedures/hold_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/history_label::pg_tasks
 
@@ -7051,7 +7087,7 @@ $$;
 COMMENT ON FUNCTION long_task.history_label(name) IS
   'Which time a table holds the history of, in words; nothing, if it is no partition of task_run.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_label', 'pg_tasks', 'changelog.xml', NOW(), 113, '9:26ca94dd27afb0d3684367b997c3d08b', 'sqlFile path=procedures/history_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_label', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:26ca94dd27afb0d3684367b997c3d08b', 'sqlFile path=procedures/history_label.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/history_rows::pg_tasks
 
@@ -7084,7 +7120,7 @@ $$;
 COMMENT ON FUNCTION long_task.history_rows(integer) IS
   'About how many rows a partition of task_run has.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_rows', 'pg_tasks', 'changelog.xml', NOW(), 114, '9:03bc4c079636ef33ed222b641a562e04', 'sqlFile path=procedures/history_rows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/history_rows', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:03bc4c079636ef33ed222b641a562e04', 'sqlFile path=procedures/history_rows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/insert_clones::pg_tasks
 
@@ -7144,7 +7180,7 @@ $$;
 COMMENT ON FUNCTION long_task.insert_clones(bigint[], timestamptz[], text) IS
   'Queue copies of tasks, made for times of their schedules, or by a person. Returns the ids of the copies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 115, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/insert_clones', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:e33634b0db8961ac7dbbb9fdb4f1e2b7', 'sqlFile path=procedures/insert_clones.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_needed::pg_tasks
 
@@ -7180,7 +7216,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_needed(bigint) IS
   'Whether a task that has not ended needs this one.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_needed', 'pg_tasks', 'changelog.xml', NOW(), 116, '9:cf52af1f730717e95c64701efe35c98a', 'sqlFile path=procedures/is_needed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_needed', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:cf52af1f730717e95c64701efe35c98a', 'sqlFile path=procedures/is_needed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/is_time_zone::pg_tasks
 
@@ -7218,7 +7254,7 @@ $$;
 COMMENT ON FUNCTION long_task.is_time_zone(text) IS
   'Whether a text is the name of a time zone such as Europe/Berlin.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 117, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/is_time_zone', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:1dd0d10741f04895821095b4d88dcef9', 'sqlFile path=procedures/is_time_zone.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_deleted_attempt::pg_tasks
 
@@ -7280,7 +7316,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_deleted_attempt();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 118, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_deleted_attempt', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:23bbc6ca076710e71ad4a9cb580151d0', 'sqlFile path=procedures/keep_deleted_attempt.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/keep_ids_unique::pg_tasks
 
@@ -7326,7 +7362,7 @@ AFTER TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.keep_ids_unique();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 119, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/keep_ids_unique', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:c3c05a2c3cf1fbd6f2732b15258e22ee', 'sqlFile path=procedures/keep_ids_unique.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/latest_start::pg_tasks
 
@@ -7373,7 +7409,7 @@ $$;
 COMMENT ON FUNCTION long_task.latest_start(long_task.schedule, timestamptz, timestamptz) IS
   'Last start of a task''s schedule between one of its starts and a time.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 120, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/latest_start', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:1d09096e6ff149b2fc55761dd87cb288', 'sqlFile path=procedures/latest_start.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_post::pg_tasks
 
@@ -7402,7 +7438,6 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
   v_wanted integer := 0;
 BEGIN
@@ -7432,7 +7467,7 @@ BEGIN
   IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1)) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
+  FOR v_post IN long_task.sentries() .. long_task.posts() - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
@@ -7447,7 +7482,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_post(integer, integer) IS
   'Let the session of a node that is idle no more leave its post, and call others that are.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_post', 'pg_tasks', 'changelog.xml', NOW(), 121, '9:585ecb307a8fe8c93c96f4f05104df70', 'sqlFile path=procedures/leave_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_post', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:dca8209d187d13569c3bf49d4ce2f823', 'sqlFile path=procedures/leave_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_unsettled::pg_tasks
 
@@ -7486,7 +7521,7 @@ $$;
 COMMENT ON FUNCTION long_task.leave_unsettled(bigint[], boolean, boolean, boolean) IS
   'Have a node look at these tasks, and at those that wait for them, in a transaction of its own.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 122, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_unsettled', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:5549187a9ae5853d9383a5c597426574', 'sqlFile path=procedures/leave_unsettled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/leave_worker::pg_tasks
 
@@ -7546,7 +7581,7 @@ COMMENT ON FUNCTION long_task.leave_worker(integer, bigint, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.leave_worker(integer, bigint, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 123, '9:c973a67aad088c13f969ab7575132f1d', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/leave_worker', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:c973a67aad088c13f969ab7575132f1d', 'sqlFile path=procedures/leave_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/light_tasks::pg_tasks
 
@@ -7596,7 +7631,7 @@ $$;
 COMMENT ON FUNCTION long_task.light_tasks(bigint[]) IS
   'The first of these tasks, as many as can be deleted in one step with their dependencies.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/light_tasks', 'pg_tasks', 'changelog.xml', NOW(), 124, '9:ff3d3c878263fa26eb72fae74300644b', 'sqlFile path=procedures/light_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/light_tasks', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:ff3d3c878263fa26eb72fae74300644b', 'sqlFile path=procedures/light_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/link_tasks::pg_tasks
 
@@ -7688,7 +7723,7 @@ REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.link_tasks();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 125, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/link_tasks', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:8eb8237499817e28ca8dd64cdbc2c081', 'sqlFile path=procedures/link_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lock_worker::pg_tasks
 
@@ -7851,7 +7886,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 126, '9:558546c43179e7f1efe6e59787b233ee', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:558546c43179e7f1efe6e59787b233ee', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -7881,7 +7916,7 @@ $$;
 COMMENT ON FUNCTION long_task.log_event(text, long_task.worker_lease, integer, text) IS
   'Write a row of worker_event.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 127, '9:0c3200f2b5a70d51a2dfbd128e6738c5', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/log_event', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:0c3200f2b5a70d51a2dfbd128e6738c5', 'sqlFile path=procedures/log_event.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/lost_attempts::pg_tasks
 
@@ -7936,7 +7971,7 @@ $$;
 COMMENT ON FUNCTION long_task.lost_attempts(integer, bigint[], boolean) IS
   'What is reported of the attempts that a worker has left behind; null: there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lost_attempts', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:1ec85f5765dea3f32b5108298e21057b', 'sqlFile path=procedures/lost_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain::pg_tasks
 
@@ -7995,7 +8030,7 @@ COMMENT ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) IS
 
 REVOKE ALL ON PROCEDURE long_task.maintain(bigint, bigint, bigint, bigint, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 129, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:7b504f832a4575b87d9a37c424b8134f', 'sqlFile path=procedures/maintain.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain_phase::pg_tasks
 
@@ -8062,7 +8097,7 @@ $$;
 COMMENT ON FUNCTION long_task.maintain_phase(text, bigint, bigint) IS
   'One step of tidying up. Returns what comes after it, and what was done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_phase', 'pg_tasks', 'changelog.xml', NOW(), 130, '9:a8a00bb87deab673d3b35145939b2d97', 'sqlFile path=procedures/maintain_phase.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_phase', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:a8a00bb87deab673d3b35145939b2d97', 'sqlFile path=procedures/maintain_phase.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/maintain_step::pg_tasks
 
@@ -8167,7 +8202,7 @@ COMMENT ON FUNCTION long_task.maintain_step(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.maintain_step(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 131, '9:5a96a2ce665c652116e82804a074dfab', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/maintain_step', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:5a96a2ce665c652116e82804a074dfab', 'sqlFile path=procedures/maintain_step.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/move_task::pg_tasks
 
@@ -8334,7 +8369,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 132, '9:5391214e3d20338a15e633e8b894c320', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:5391214e3d20338a15e633e8b894c320', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -8395,7 +8430,7 @@ $$;
 COMMENT ON FUNCTION long_task.needs_verdict(bigint, text, text) IS
   'Whether a task may start as far as its dependencies go: start, wait, or cancel, given its columns needs and unmet.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 133, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/needs_verdict', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:961b942aaf4e63a289954c23623f633c', 'sqlFile path=procedures/needs_verdict.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_round::pg_tasks
 
@@ -8427,7 +8462,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_round(timestamptz) IS
   'When all is to be gone through again that retention says something about.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 134, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -8465,7 +8500,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_start_after(long_task.schedule, timestamptz) IS
   'First start after a time of a task''s cron line or of its interval; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_start_after', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:c8aff03c7662e1e22c9a99794c5aa083', 'sqlFile path=procedures/next_start_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_starts::pg_tasks
 
@@ -8494,7 +8529,7 @@ $$;
 COMMENT ON FUNCTION long_task.next_starts(bigint, timestamptz) IS
   'The next three starts of a task''s schedule from its next_start on; null: it cannot be evaluated.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 136, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_starts', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:7f325ea62b3c0a07a23fc221ef93c461', 'sqlFile path=procedures/next_starts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/note_maintenance::pg_tasks
 
@@ -8518,7 +8553,7 @@ $$;
 COMMENT ON FUNCTION long_task.note_maintenance(text) IS
   'Write down what went wrong while tidying up.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_maintenance', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:bc3aa021982b3b1dadf61f058551fa3b', 'sqlFile path=procedures/note_maintenance.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/note_maintenance', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:bc3aa021982b3b1dadf61f058551fa3b', 'sqlFile path=procedures/note_maintenance.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/number_workflow::pg_tasks
 
@@ -8548,7 +8583,7 @@ FOR EACH ROW
 WHEN (NEW.version IS NULL)
 EXECUTE FUNCTION long_task.number_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 138, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/number_workflow', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:7cd1076e2deca5df7e071c0cfa05839f', 'sqlFile path=procedures/number_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron::pg_tasks
 
@@ -8647,7 +8682,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron(text) IS
   'A cron line as bits and lists: five fields with lists, ranges, steps, names, L, W and #, or @hourly to @yearly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 139, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:aac3b6457e88d4e7a70529cabf0135cb', 'sqlFile path=procedures/parse_cron.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_cron_field::pg_tasks
 
@@ -8707,7 +8742,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_cron_field(text, text, text[], integer, integer) IS
   'Bits for the values 0 to p_high that a list of items of a cron field names.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 140, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_cron_field', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:2b34c58d33f344387a316586de86205e', 'sqlFile path=procedures/parse_cron_field.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/parse_result::pg_tasks
 
@@ -8733,7 +8768,7 @@ $$;
 COMMENT ON FUNCTION long_task.parse_result(text) IS
   'The text as jsonb; one that PostgreSQL cannot store, as {"unreadable_result": its beginning}.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 141, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/parse_result', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:aceb19aed8f16d981c346ec6d95188e3', 'sqlFile path=procedures/parse_result.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/passed_bytes::pg_tasks
 
@@ -8767,7 +8802,7 @@ $$;
 COMMENT ON FUNCTION long_task.passed_bytes(bigint, text) IS
   'Bytes of the results that are passed to a task by those it needs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 142, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/passed_bytes', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:b5a95e2a6319891823b1f8c8e15c7f88', 'sqlFile path=procedures/passed_bytes.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pause_schedule::pg_tasks
 
@@ -8805,7 +8840,7 @@ $$;
 COMMENT ON FUNCTION long_task.pause_schedule(bigint, text) IS
   'Pause the schedule of a task that could not be fired, and say why. Returns false if that cannot be done.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 143, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pause_schedule', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:9594c808a74050ffc267d8ed908aa116', 'sqlFile path=procedures/pause_schedule.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pick_tasks::pg_tasks
 
@@ -8977,7 +9012,7 @@ $$;
 COMMENT ON FUNCTION long_task.pick_tasks(integer, integer, integer) IS
   'Lock up to so many ready tasks for a worker, and not too much at once, as far as limits have room. Returns their ids, best first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 144, '9:3cf2a4473b82207a3931366cb6b33b53', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pick_tasks', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:3cf2a4473b82207a3931366cb6b33b53', 'sqlFile path=procedures/pick_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/pinned_worker::pg_tasks
 
@@ -8998,7 +9033,7 @@ RETURN CASE WHEN p_task.pinned OR p_task.attempt = 0 THEN p_task.worker_id END;
 COMMENT ON FUNCTION long_task.pinned_worker(long_task.task) IS
   'The worker that a person has given a task to; null: any of its group.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/pinned_worker', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:fcc4523443b79901fb5352274caf3a1d', 'sqlFile path=procedures/pinned_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/preview_from::pg_tasks
 
@@ -9035,7 +9070,7 @@ $$;
 COMMENT ON FUNCTION long_task.preview_from(timestamptz, integer) IS
   'The time from which a preview begins: now if none is given. Refuses what cannot be shown.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 146, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/preview_from', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:80413379981fc876df73f1c011b35ea0', 'sqlFile path=procedures/preview_from.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/reconcile_attempts::pg_tasks
 
@@ -9089,7 +9124,7 @@ $$;
 COMMENT ON FUNCTION long_task.reconcile_attempts(integer, bigint[], json) IS
   'How to start the attempts that a worker has claimed and its node, by what it knows and reports, has never heard of; null if there are none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 147, '9:fa7f1936f47b097a8cc32bf874edf532', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/reconcile_attempts', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:fa7f1936f47b097a8cc32bf874edf532', 'sqlFile path=procedures/reconcile_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_failed_workers::pg_tasks
 
@@ -9163,7 +9198,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 148, '9:55e7d7c62e0b9c17fa71892b76bbee2d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:55e7d7c62e0b9c17fa71892b76bbee2d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_watched::pg_tasks
 
@@ -9214,7 +9249,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_watched(integer, text[]) IS
   'Give back the tasks of those of some workers whose lease is over.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_watched', 'pg_tasks', 'changelog.xml', NOW(), 149, '9:1b6bde6a1fc4b37fab108080504902a3', 'sqlFile path=procedures/recover_watched.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_watched', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:1b6bde6a1fc4b37fab108080504902a3', 'sqlFile path=procedures/recover_watched.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_worker_tasks::pg_tasks
 
@@ -9267,7 +9302,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_worker_tasks(integer) IS
   'Give back the tasks of a worker whose node is gone. Returns how many attempts were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 150, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_worker_tasks', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:78820aecd49899a0fbcfc7d8d5e4f023', 'sqlFile path=procedures/recover_worker_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refresh_needs::pg_tasks
 
@@ -9336,7 +9371,7 @@ $$;
 COMMENT ON FUNCTION long_task.refresh_needs(bigint[]) IS
   'Bring what is known of the tasks that these need in line with their rows.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 151, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refresh_needs', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:f12f8fa1a891b9e1305d16feea49537b', 'sqlFile path=procedures/refresh_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/refuse_cycle::pg_tasks
 
@@ -9409,7 +9444,7 @@ $$;
 COMMENT ON FUNCTION long_task.refuse_cycle(bigint) IS
   'Refuse dependencies, already in the table, of tasks from this id on, through which a task would wait for itself.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 152, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/refuse_cycle', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:e3077c0cbdb379b0637fc56677a4b5a3', 'sqlFile path=procedures/refuse_cycle.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/release_delayed_tasks::pg_tasks
 
@@ -9529,7 +9564,7 @@ $$;
 COMMENT ON FUNCTION long_task.release_delayed_tasks(integer, integer, integer) IS
   'Make up to so many delayed tasks ready whose time has come, of a group and those pinned to a worker. Returns how many.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 153, '9:2281da4048c8af9c83525d2711484339', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/release_delayed_tasks', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:2281da4048c8af9c83525d2711484339', 'sqlFile path=procedures/release_delayed_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/relink_task::pg_tasks
 
@@ -9581,7 +9616,7 @@ AFTER DELETE ON long_task.task_dependency
 FOR EACH ROW
 EXECUTE FUNCTION long_task.relink_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 154, '9:8d8b2e1c1843a7b2b36923753e510b48', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/relink_task', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:8d8b2e1c1843a7b2b36923753e510b48', 'sqlFile path=procedures/relink_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/renew_lease::pg_tasks
 
@@ -9629,7 +9664,7 @@ COMMENT ON FUNCTION long_task.renew_lease(integer, bigint, integer, double preci
 
 REVOKE ALL ON FUNCTION long_task.renew_lease(integer, bigint, integer, double precision) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 155, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/renew_lease', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:e46835fcd15090f84f6b4b4e875bdfa8', 'sqlFile path=procedures/renew_lease.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/results_of_needs::pg_tasks
 
@@ -9689,7 +9724,7 @@ $$;
 COMMENT ON FUNCTION long_task.results_of_needs(bigint, text) IS
   'Results of the tasks that a task needs: name, how they are passed, the value, and the values as lines of text.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 156, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/results_of_needs', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:1bb39c129e1cf41c95aeeb5cc6fb7280', 'sqlFile path=procedures/results_of_needs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/resume_workflow::pg_tasks
 
@@ -9823,7 +9858,7 @@ COMMENT ON FUNCTION long_task.resume_workflow(bigint, text, text) IS
 
 REVOKE ALL ON FUNCTION long_task.resume_workflow(bigint, text, text) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 157, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/resume_workflow', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:391dba4a0ea33afc977f585adc8a39d4', 'sqlFile path=procedures/resume_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/roll_history::pg_tasks
 
@@ -9891,7 +9926,7 @@ $$;
 COMMENT ON FUNCTION long_task.roll_history() IS
   'Make the next partition of task_run, if it is time for that. Returns whether it was.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 158, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/roll_history', 'pg_tasks', 'changelog.xml', NOW(), 160, '9:ba40e6a66fef897ef24c0de35d4fbfb8', 'sqlFile path=procedures/roll_history.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_kept_until::pg_tasks
 
@@ -9960,7 +9995,7 @@ $$;
 COMMENT ON FUNCTION long_task.run_kept_until(bigint) IS
   'Until when the policies of retention keep a run that has ended, and how many tasks were looked at for that.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_kept_until', 'pg_tasks', 'changelog.xml', NOW(), 159, '9:76d57453372b2f3816bccfbc352510e6', 'sqlFile path=procedures/run_kept_until.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_kept_until', 'pg_tasks', 'changelog.xml', NOW(), 161, '9:76d57453372b2f3816bccfbc352510e6', 'sqlFile path=procedures/run_kept_until.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/run_now::pg_tasks
 
@@ -10014,7 +10049,7 @@ COMMENT ON FUNCTION long_task.run_now(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.run_now(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 160, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/run_now', 'pg_tasks', 'changelog.xml', NOW(), 162, '9:71935b72e824a538ea79c247f3e3895b', 'sqlFile path=procedures/run_now.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_of::pg_tasks
 
@@ -10057,7 +10092,7 @@ RETURN ROW(
 COMMENT ON FUNCTION long_task.schedule_of(long_task.task) IS
   'The schedule of a task, without what its program is given.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 161, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_of', 'pg_tasks', 'changelog.xml', NOW(), 163, '9:4f41aa953f727f4f04af81f04c0fee6d', 'sqlFile path=procedures/schedule_of.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_preview::pg_tasks
 
@@ -10140,7 +10175,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_preview(bigint, integer, timestamptz) IS
   'The next starts of a task''s schedule, from a time on (null: now). SELECT long_task.schedule_preview(7, 3)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 162, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_preview', 'pg_tasks', 'changelog.xml', NOW(), 164, '9:0627ad42d0e890f83e06d848f4d5bf23', 'sqlFile path=procedures/schedule_preview.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schedule_time_after::pg_tasks
 
@@ -10212,7 +10247,7 @@ $$;
 COMMENT ON FUNCTION long_task.schedule_time_after(timestamptz, text, integer, text, timestamptz) IS
   'First start after a time of a schedule that has an anchor, a period (SEC MIN HOU DAY WEE MON), a count of periods and a time zone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 163, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schedule_time_after', 'pg_tasks', 'changelog.xml', NOW(), 165, '9:713da34ac68e6e1385d003acae9d6d19', 'sqlFile path=procedures/schedule_time_after.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/schema_version::pg_tasks
 
@@ -10236,7 +10271,7 @@ $$;
 COMMENT ON FUNCTION long_task.schema_version() IS
   'Version of this schema, and the version of the oldest nodes that it serves.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 164, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/schema_version', 'pg_tasks', 'changelog.xml', NOW(), 166, '9:e3763859bb71205d2ea1111ca53dade4', 'sqlFile path=procedures/schema_version.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/seconds_to_next_due::pg_tasks
 
@@ -10327,7 +10362,7 @@ $$;
 COMMENT ON FUNCTION long_task.seconds_to_next_due(integer, integer, boolean) IS
   'Seconds until the worker may have something to start, by a delay or a lock that is let go; null: nothing within a day.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 165, '9:e57d9055f5ec188b7bc3e34182716b4c', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/seconds_to_next_due', 'pg_tasks', 'changelog.xml', NOW(), 167, '9:e57d9055f5ec188b7bc3e34182716b4c', 'sqlFile path=procedures/seconds_to_next_due.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_changed_task::pg_tasks
 
@@ -10440,7 +10475,7 @@ BEFORE TRUNCATE ON long_task.task
 FOR EACH STATEMENT
 EXECUTE FUNCTION long_task.settle_changed_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 166, '9:0fabf12b8f04d989a91c54a2e36c1c1a', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_changed_task', 'pg_tasks', 'changelog.xml', NOW(), 168, '9:0fabf12b8f04d989a91c54a2e36c1c1a', 'sqlFile path=procedures/settle_changed_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_entering_task::pg_tasks
 
@@ -10486,7 +10521,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.settle_entering_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 167, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_entering_task', 'pg_tasks', 'changelog.xml', NOW(), 169, '9:53bda940f4c00d8b6c057b2b1945ec3e', 'sqlFile path=procedures/settle_entering_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_keys::pg_tasks
 
@@ -10532,7 +10567,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_keys(integer) IS
   'See to keys that were left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 168, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_keys', 'pg_tasks', 'changelog.xml', NOW(), 170, '9:18ab6c0c979a324fe80ea4cc02dab4a1', 'sqlFile path=procedures/settle_keys.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_left::pg_tasks
 
@@ -10583,7 +10618,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_left(integer) IS
   'Look at tasks once more that settle_tasks has left. Returns the seconds until there is more of it; null: there is none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 169, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_left', 'pg_tasks', 'changelog.xml', NOW(), 171, '9:239fd7f95b97c7c03602521666b74c5f', 'sqlFile path=procedures/settle_left.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_tasks::pg_tasks
 
@@ -10757,7 +10792,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_tasks(bigint[], boolean) IS
   'Let tasks go on that waited for these, or for dependencies of these that have changed.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 170, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_tasks', 'pg_tasks', 'changelog.xml', NOW(), 172, '9:f3c10ba3608e044631c1b37d8711e69f', 'sqlFile path=procedures/settle_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/settle_workflows::pg_tasks
 
@@ -10833,7 +10868,7 @@ $$;
 COMMENT ON FUNCTION long_task.settle_workflows() IS
   'Begin runs that waited for another. Returns the seconds until there is more to see to; null: there is not.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 171, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/settle_workflows', 'pg_tasks', 'changelog.xml', NOW(), 173, '9:3b6e58535b913c26b504a213213bfa26', 'sqlFile path=procedures/settle_workflows.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/skip_task::pg_tasks
 
@@ -10885,7 +10920,7 @@ COMMENT ON FUNCTION long_task.skip_task(bigint) IS
 
 REVOKE ALL ON FUNCTION long_task.skip_task(bigint) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 172, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/skip_task', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:7fe26953b90a757123452f89c6b3ac97', 'sqlFile path=procedures/skip_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/start_workflow::pg_tasks
 
@@ -10923,7 +10958,7 @@ COMMENT ON FUNCTION long_task.start_workflow(text, jsonb, integer) IS
 
 REVOKE ALL ON FUNCTION long_task.start_workflow(text, jsonb, integer) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 173, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/start_workflow', 'pg_tasks', 'changelog.xml', NOW(), 175, '9:62a3ec600c0ff94112c6696cb5f94806', 'sqlFile path=procedures/start_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/step_path::pg_tasks
 
@@ -10984,7 +11019,7 @@ $$;
 COMMENT ON FUNCTION long_task.step_path(text, integer, text, text) IS
   'The shortest cycle of steps through an edge of a workflow.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 174, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/step_path', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:9288d984fcad479b306be9a137bdef54', 'sqlFile path=procedures/step_path.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sweep_runs::pg_tasks
 
@@ -11080,7 +11115,7 @@ $$;
 COMMENT ON FUNCTION long_task.sweep_runs(bigint) IS
   'Clear away those of the next runs of workflows, by id, that no policy keeps. Returns where to go on, and how many tasks and runs have gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_runs', 'pg_tasks', 'changelog.xml', NOW(), 175, '9:63378e12a9fb85c297a1c3c3ca9d1cb3', 'sqlFile path=procedures/sweep_runs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_runs', 'pg_tasks', 'changelog.xml', NOW(), 177, '9:63378e12a9fb85c297a1c3c3ca9d1cb3', 'sqlFile path=procedures/sweep_runs.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sweep_tasks::pg_tasks
 
@@ -11172,7 +11207,7 @@ $$;
 COMMENT ON FUNCTION long_task.sweep_tasks(bigint, bigint) IS
   'Clear away those of the next tasks, by id, that no policy keeps. Returns where to go on, how far to look then, and how many have gone.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_tasks', 'pg_tasks', 'changelog.xml', NOW(), 176, '9:0d4d084d7fb7ccda5e97b9e17f80af63', 'sqlFile path=procedures/sweep_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sweep_tasks', 'pg_tasks', 'changelog.xml', NOW(), 178, '9:0d4d084d7fb7ccda5e97b9e17f80af63', 'sqlFile path=procedures/sweep_tasks.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/survey_work::pg_tasks
 
@@ -11283,7 +11318,7 @@ $$;
 COMMENT ON FUNCTION long_task.survey_work(integer, integer) IS
   'Whether something is ready for a node, whether something runs on it, and seconds until something else is due, infinity if nothing is; null if there is something to do now.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/survey_work', 'pg_tasks', 'changelog.xml', NOW(), 177, '9:2db4dc7f1f442bd02f6664116ec1693a', 'sqlFile path=procedures/survey_work.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/survey_work', 'pg_tasks', 'changelog.xml', NOW(), 179, '9:2db4dc7f1f442bd02f6664116ec1693a', 'sqlFile path=procedures/survey_work.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/sync::pg_tasks
 
@@ -11421,7 +11456,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 178, '9:78d2d47f48d2ea157742ba722029f030', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 180, '9:78d2d47f48d2ea157742ba722029f030', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/table_option::pg_tasks
 
@@ -11445,7 +11480,7 @@ RETURN COALESCE(
 COMMENT ON FUNCTION long_task.table_option(text[], text) IS
   'A number that rules autovacuum: the table''s own (reloptions), else that of the server.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 179, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/table_option', 'pg_tasks', 'changelog.xml', NOW(), 181, '9:58e4f06f779b97a4ecd2002dc602d237', 'sqlFile path=procedures/table_option.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/take_post::pg_tasks
 
@@ -11479,7 +11514,6 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_posts    CONSTANT integer := 64;
   v_sentries CONSTANT integer := long_task.sentries();
   v_held     integer := current_setting('long_task.post')::integer;
   v_again    boolean := false;
@@ -11488,7 +11522,7 @@ BEGIN
   IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN long_task.posts() ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -11519,7 +11553,7 @@ $$;
 COMMENT ON FUNCTION long_task.take_post(integer) IS
   'Let the session of an idle node stand at a post of its group. Returns the seconds after which to look again; null: it can sleep.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/take_post', 'pg_tasks', 'changelog.xml', NOW(), 180, '9:cec972f1e595cb990f02b4cbd6f20bc4', 'sqlFile path=procedures/take_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/take_post', 'pg_tasks', 'changelog.xml', NOW(), 182, '9:b33a73154436ce899682b5c2b362a83f', 'sqlFile path=procedures/take_post.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_group::pg_tasks
 
@@ -11553,7 +11587,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.group_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_group();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 181, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_group', 'pg_tasks', 'changelog.xml', NOW(), 183, '9:80896cfcf42515971c04b7a1d6a08627', 'sqlFile path=procedures/tell_group.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_key::pg_tasks
 
@@ -11618,7 +11652,7 @@ AFTER INSERT OR UPDATE OR DELETE ON long_task.concurrency_limit
 FOR EACH ROW
 EXECUTE FUNCTION long_task.tell_key();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 182, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_key', 'pg_tasks', 'changelog.xml', NOW(), 184, '9:a1f70b82ee21131b8aba4b91580805b9', 'sqlFile path=procedures/tell_key.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/tell_workflow::pg_tasks
 
@@ -11670,7 +11704,7 @@ FOR EACH ROW
 WHEN (OLD.run_id IS NOT NULL AND (OLD.state_id NOT IN ('CS', 'CF', 'CC') OR OLD.running_on IS NOT NULL))
 EXECUTE FUNCTION long_task.tell_workflow();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 183, '9:33b1e1ecae932cbf690cff48b3eb387d', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/tell_workflow', 'pg_tasks', 'changelog.xml', NOW(), 185, '9:33b1e1ecae932cbf690cff48b3eb387d', 'sqlFile path=procedures/tell_workflow.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/waiting_queues::pg_tasks
 
@@ -11743,7 +11777,7 @@ $$;
 COMMENT ON FUNCTION long_task.waiting_queues(text) IS
   'Groups, and workers to whom tasks are pinned, with something ready (AW) or delayed (AD): since when, or until when, the first.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 184, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/waiting_queues', 'pg_tasks', 'changelog.xml', NOW(), 186, '9:08ae75051472815255c8376334c9f596', 'sqlFile path=procedures/waiting_queues.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/wall_clock_time::pg_tasks
 
@@ -11798,7 +11832,7 @@ $$;
 COMMENT ON FUNCTION long_task.wall_clock_time(timestamp, text) IS
   'When the clock of a zone shows a time: the first time if it does twice, the moment of the change if it never does.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 185, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/wall_clock_time', 'pg_tasks', 'changelog.xml', NOW(), 187, '9:ee81d046f6e1b38e02e7d7d8a1a7f285', 'sqlFile path=procedures/wall_clock_time.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why::pg_tasks
 
@@ -11884,7 +11918,7 @@ $$;
 COMMENT ON FUNCTION long_task.why(bigint) IS
   'One sentence: why is this task not running? SELECT long_task.why(7)';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 186, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why', 'pg_tasks', 'changelog.xml', NOW(), 188, '9:bdd70894ca5e9f450a5384533362de4d', 'sqlFile path=procedures/why.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_blocked::pg_tasks
 
@@ -11951,7 +11985,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_blocked(long_task.task) IS
   'One sentence: what does this blocked task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 187, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_blocked', 'pg_tasks', 'changelog.xml', NOW(), 189, '9:ca33f75c6fa37f4f25ab857588d646ed', 'sqlFile path=procedures/why_blocked.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_unmet::pg_tasks
 
@@ -11994,7 +12028,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_unmet(bigint) IS
   'The first dependency of a task that has not come as it was needed, in words.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 188, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_unmet', 'pg_tasks', 'changelog.xml', NOW(), 190, '9:b6b290ab677bddb73f6d850e528bd3f4', 'sqlFile path=procedures/why_unmet.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/why_waiting::pg_tasks
 
@@ -12081,7 +12115,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 189, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 191, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_graph::pg_tasks
 
@@ -12173,7 +12207,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_graph(bigint, text) IS
   'A run of a workflow as a graph, in the language of Mermaid (''mermaid'') or of Graphviz (''dot'').';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 190, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_graph', 'pg_tasks', 'changelog.xml', NOW(), 192, '9:e68752dd45069a54afdd1dc4da935d5c', 'sqlFile path=procedures/workflow_graph.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_recovery_point::pg_tasks
 
@@ -12223,7 +12257,7 @@ $$;
 COMMENT ON FUNCTION long_task.workflow_recovery_point(bigint) IS
   'The first failed steps of a run, and the steps that these block.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 191, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/workflow_recovery_point', 'pg_tasks', 'changelog.xml', NOW(), 193, '9:ad5af735cc0deea575b49988caca78e1', 'sqlFile path=procedures/workflow_recovery_point.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/write_off_attempts::pg_tasks
 
@@ -12285,7 +12319,7 @@ $$;
 COMMENT ON FUNCTION long_task.write_off_attempts(integer, json) IS
   'End the attempts of a worker whose lease has ended, as reported or as lost. Returns how many were lost.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 192, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/write_off_attempts', 'pg_tasks', 'changelog.xml', NOW(), 194, '9:52d148c77549c1c4be3c99acf698af14', 'sqlFile path=procedures/write_off_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/failed::pg_tasks
 
@@ -12323,7 +12357,7 @@ COMMENT ON COLUMN long_task.failed.error IS 'Why.';
 COMMENT ON COLUMN long_task.failed.output IS 'End of its output.';
 COMMENT ON COLUMN long_task.failed.command IS 'What it ran.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 193, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/failed', 'pg_tasks', 'changelog.xml', NOW(), 195, '9:ed88b33ed619c58b9432f35529f5d731', 'sqlFile path=views/failed.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/group_status::pg_tasks
 
@@ -12401,7 +12435,7 @@ COMMENT ON COLUMN long_task.group_status.oldest_ready_age IS 'How long the longe
 COMMENT ON COLUMN long_task.group_status.ended_last_minute IS 'Attempts that ended in the last minute.';
 COMMENT ON COLUMN long_task.group_status.failed_last_minute IS 'Those of them that ended badly.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 194, '9:00c7a8ddc8e1556a7162404c933463a7', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/group_status', 'pg_tasks', 'changelog.xml', NOW(), 196, '9:00c7a8ddc8e1556a7162404c933463a7', 'sqlFile path=views/group_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/running::pg_tasks
 
@@ -12444,7 +12478,7 @@ COMMENT ON COLUMN long_task.running.progress IS 'From 0 to 1, as the task itself
 COMMENT ON COLUMN long_task.running.priority IS 'Its priority.';
 COMMENT ON COLUMN long_task.running.command IS 'What it runs.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 195, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/running', 'pg_tasks', 'changelog.xml', NOW(), 197, '9:0ebf5e89b165eda9d5590d18cd31ec69', 'sqlFile path=views/running.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/scheduled::pg_tasks
 
@@ -12511,7 +12545,7 @@ COMMENT ON COLUMN long_task.scheduled.jitter IS 'Each start is delayed by a rand
 COMMENT ON COLUMN long_task.scheduled.until IS 'No start after this time.';
 COMMENT ON COLUMN long_task.scheduled.error IS 'Why the system has paused it.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 196, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/scheduled', 'pg_tasks', 'changelog.xml', NOW(), 198, '9:57f8ee9e9c9258b13883b2c2e79e9466', 'sqlFile path=views/scheduled.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/task_kept::pg_tasks
 
@@ -12554,7 +12588,7 @@ COMMENT ON COLUMN long_task.task_kept.state_id IS 'Its state.';
 COMMENT ON COLUMN long_task.task_kept.kept_until IS 'It may go after this time, unless a task that has not ended needs it; infinity: it has not ended, has a schedule, is a template, or no policy says when.';
 COMMENT ON COLUMN long_task.task_kept.archive IS 'Whether it is moved to task_archive then.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/task_kept', 'pg_tasks', 'changelog.xml', NOW(), 197, '9:674518d499e7ec6b9ac06ebc3fe0a7db', 'sqlFile path=views/task_kept.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/task_kept', 'pg_tasks', 'changelog.xml', NOW(), 199, '9:674518d499e7ec6b9ac06ebc3fe0a7db', 'sqlFile path=views/task_kept.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/waiting::pg_tasks
 
@@ -12594,7 +12628,7 @@ COMMENT ON COLUMN long_task.waiting.max_attempts IS 'Attempts it has.';
 COMMENT ON COLUMN long_task.waiting.command IS 'What it will run.';
 COMMENT ON COLUMN long_task.waiting.ready_seq IS 'Place in the queue among equals.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 198, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/waiting', 'pg_tasks', 'changelog.xml', NOW(), 200, '9:db2b3c942b9f56f2e34d1b6131c8b57b', 'sqlFile path=views/waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker::pg_tasks
 
@@ -12636,7 +12670,7 @@ COMMENT ON COLUMN long_task.worker.version IS 'Release of pg_tasks on that node.
 COMMENT ON COLUMN long_task.worker.since IS 'When that node took the lease.';
 COMMENT ON COLUMN long_task.worker.epoch IS 'Grows with each new holder of the lease.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 199, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker', 'pg_tasks', 'changelog.xml', NOW(), 201, '9:9bb69c5feff6cd838f89375e4c6e952b', 'sqlFile path=views/worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/worker_status::pg_tasks
 
@@ -12744,7 +12778,7 @@ COMMENT ON COLUMN long_task.worker_status.pid IS 'The process of that node.';
 COMMENT ON COLUMN long_task.worker_status.version IS 'Release of pg_tasks on that node.';
 COMMENT ON COLUMN long_task.worker_status.age IS 'How long that node has held it, or waited.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 200, '9:64c3cbe66ae7e0140aec26839035992d', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/worker_status', 'pg_tasks', 'changelog.xml', NOW(), 202, '9:64c3cbe66ae7e0140aec26839035992d', 'sqlFile path=views/worker_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_status::pg_tasks
 
@@ -12816,7 +12850,7 @@ COMMENT ON COLUMN long_task.workflow_status.scheduled_for IS 'Time of the schedu
 COMMENT ON COLUMN long_task.workflow_status.params IS 'What it was given.';
 COMMENT ON COLUMN long_task.workflow_status.error IS 'Why it could not be begun.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 201, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_status', 'pg_tasks', 'changelog.xml', NOW(), 203, '9:6f277ff8674b53d8ee10aeb1f057ca72', 'sqlFile path=views/workflow_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::views/workflow_step_status::pg_tasks
 
@@ -12869,7 +12903,7 @@ COMMENT ON COLUMN long_task.workflow_step_status.duration IS 'How long it has ru
 COMMENT ON COLUMN long_task.workflow_step_status.waits_for IS 'Names of the tasks it waits for, each once.';
 COMMENT ON COLUMN long_task.workflow_step_status.error IS 'Why it ended badly, or was not started.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 202, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('views/workflow_step_status', 'pg_tasks', 'changelog.xml', NOW(), 204, '9:6ccf5ec7b5d62dc637bd17dfb6a94a8a', 'sqlFile path=views/workflow_step_status.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/change_worker::pg_tasks
 
@@ -12971,7 +13005,7 @@ INSTEAD OF INSERT OR UPDATE OR DELETE ON long_task.worker
 FOR EACH ROW
 EXECUTE FUNCTION long_task.change_worker();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 203, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/change_worker', 'pg_tasks', 'changelog.xml', NOW(), 205, '9:318b9030ddea9f11449330b092e8186d', 'sqlFile path=procedures/change_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::grants::pg_tasks
 
@@ -13143,4 +13177,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.maintain_step(bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 204, '9:b8f4e5938574c35dd3f694c70506bcb3', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 206, '9:b8f4e5938574c35dd3f694c70506bcb3', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

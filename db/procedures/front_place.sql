@@ -9,7 +9,7 @@ LANGUAGE sql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT nextval('long_task.ready_seq') - 4611686018427387904
+  SELECT nextval('long_task.ready_seq') + long_task.front_base()
 $$;
 
 COMMENT ON FUNCTION long_task.front_place() IS

@@ -23,7 +23,6 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
   v_wanted integer := 0;
 BEGIN
@@ -53,7 +52,7 @@ BEGIN
   IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1)) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
+  FOR v_post IN long_task.sentries() .. long_task.posts() - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);

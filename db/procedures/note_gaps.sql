@@ -31,7 +31,7 @@ DECLARE
   v_look   CONSTANT integer := 100; -- so many tasks that are there are stepped around
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
-  v_front  CONSTANT bigint := -4611686018427387904;
+  v_front  CONSTANT bigint := long_task.front_base();
   v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
   v_ripe   CONSTANT interval := interval '0.1 seconds';
   v_now    CONSTANT timestamptz := long_task.clock();

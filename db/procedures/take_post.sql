@@ -28,7 +28,6 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_posts    CONSTANT integer := 64;
   v_sentries CONSTANT integer := long_task.sentries();
   v_held     integer := current_setting('long_task.post')::integer;
   v_again    boolean := false;
@@ -37,7 +36,7 @@ BEGIN
   IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN long_task.posts() ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);

@@ -3339,11 +3339,17 @@ $$;
 
 COMMENT ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) IS 'Let tasks come back to the queue that waited for these keys, as far as there is room.';
 
+CREATE FUNCTION long_task.front_base() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN '-4611686018427387904'::bigint;
+
+COMMENT ON FUNCTION long_task.front_base() IS 'What is added to a number of the sequence ready_seq to make it a place before all others.';
+
 CREATE FUNCTION long_task.front_place() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT nextval('long_task.ready_seq') - 4611686018427387904
+  SELECT nextval('long_task.ready_seq') + long_task.front_base()
 $$;
 
 COMMENT ON FUNCTION long_task.front_place() IS 'A number for ready_seq below 0, which is before all tasks of the same priority that were queued as usual. Each is greater than the one before.';
@@ -3818,7 +3824,6 @@ CREATE FUNCTION long_task.leave_post(p_group_id integer, p_own integer DEFAULT 1
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_posts  CONSTANT integer := 64;
   v_held   integer := NULLIF(current_setting('long_task.post', true), '')::integer;
   v_wanted integer := 0;
 BEGIN
@@ -3848,7 +3853,7 @@ BEGIN
   IF EXISTS (SELECT FROM long_task.live_places('group', p_group_id, long_task.queue_spans('group', p_group_id), 1)) THEN
     v_wanted := v_wanted + 1;
   END IF;
-  FOR v_post IN long_task.sentries() .. v_posts - 1 LOOP
+  FOR v_post IN long_task.sentries() .. long_task.posts() - 1 LOOP
     EXIT WHEN v_wanted = 0;
     IF pg_try_advisory_lock_shared(hashtext('long_task.post') + v_post, p_group_id) THEN
       PERFORM pg_advisory_unlock_shared(hashtext('long_task.post') + v_post, p_group_id);
@@ -4946,7 +4951,7 @@ DECLARE
   v_look   CONSTANT integer := 100; -- so many tasks that are there are stepped around
   v_width  CONSTANT bigint := 100;  -- it is not worth while to step over less
   v_most   CONSTANT integer := 256;
-  v_front  CONSTANT bigint := -4611686018427387904;
+  v_front  CONSTANT bigint := long_task.front_base();
   v_timed  CONSTANT boolean := p_queue NOT IN ('group', 'worker');
   v_ripe   CONSTANT interval := interval '0.1 seconds';
   v_now    CONSTANT timestamptz := long_task.clock();
@@ -5669,6 +5674,12 @@ CREATE FUNCTION long_task.plain_text(p_value jsonb) RETURNS text
     RETURN (p_value #>> '{}'::text[]);
 
 COMMENT ON FUNCTION long_task.plain_text(p_value jsonb) IS 'A string without its quotes, anything else as JSON; null for null.';
+
+CREATE FUNCTION long_task.posts() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN 64;
+
+COMMENT ON FUNCTION long_task.posts() IS 'How many posts a group has, at which its idle nodes stand.';
 
 CREATE FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -7388,7 +7399,6 @@ CREATE FUNCTION long_task.take_post(p_group_id integer) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  v_posts    CONSTANT integer := 64;
   v_sentries CONSTANT integer := long_task.sentries();
   v_held     integer := current_setting('long_task.post')::integer;
   v_again    boolean := false;
@@ -7397,7 +7407,7 @@ BEGIN
   IF v_held BETWEEN 0 AND v_sentries - 1 THEN
     RETURN NULL;
   END IF;
-  WHILE v_post < CASE WHEN v_held < 0 THEN v_posts ELSE v_sentries END LOOP
+  WHILE v_post < CASE WHEN v_held < 0 THEN long_task.posts() ELSE v_sentries END LOOP
     IF pg_try_advisory_lock(hashtext('long_task.post') + v_post, p_group_id) THEN
       IF v_held >= 0 THEN
         PERFORM pg_advisory_unlock(hashtext('long_task.post') + v_held, p_group_id);
@@ -9645,6 +9655,8 @@ GRANT ALL ON FUNCTION long_task.first_at_post(p_group_id integer) TO long_task_u
 
 REVOKE ALL ON FUNCTION long_task.free_keys(p_keys text[], p_again boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION long_task.front_base() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION long_task.front_place() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.group_room(p_group_id integer, p_limit integer) FROM PUBLIC;
@@ -9866,6 +9878,8 @@ REVOKE ALL ON FUNCTION long_task.place_to_time(p_place bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION long_task.plain_order(p_task long_task.task) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.plain_text(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION long_task.posts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION long_task.preview_from(p_from timestamp with time zone, p_count integer) TO long_task_reader;
