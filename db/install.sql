@@ -6353,8 +6353,9 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- second guard, within a partition.
 --
 -- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
--- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
--- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
+-- was claimed, leaves no history, and does not count (base_attempt grows with it). Its number never comes again, or this
+-- report, if it came late, would undo the attempt that has it then. (At its old place nobody may look any more:
+-- note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -6479,7 +6480,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
+        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
@@ -6586,7 +6587,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:687805733e51eab322f3ad180e2ac55a', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:a5869d5ac375bf094b8239aa594c1c0b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 

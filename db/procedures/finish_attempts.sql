@@ -14,8 +14,9 @@
 -- second guard, within a partition.
 --
 -- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
--- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
--- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
+-- was claimed, leaves no history, and does not count (base_attempt grows with it). Its number never comes again, or this
+-- report, if it came late, would undo the attempt that has it then. (At its old place nobody may look any more:
+-- note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -140,7 +141,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
+        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))

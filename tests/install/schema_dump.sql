@@ -2854,7 +2854,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
+        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
