@@ -9051,6 +9051,8 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 --
 -- Which ones: so many as come after it in the order of index worker_lease_watch, so that the watch over a fleet costs each
 -- node the same however large it is, and each lease has so many watchers. All others, if there are no more than that.
+-- Those that are over and could not be recovered, because somebody holds their rows, come on top, or they would hide others
+-- for as long: of these only some, because each call tries them all.
 --
 -- Returns a JSON array of the leases to be watched, each as [lease_state, seconds until it is over by the
 -- database's clock, seconds that the whole of it lasts].
@@ -9067,11 +9069,20 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_some CONSTANT integer := 10;
-  v_now  timestamptz;
+  v_stuck CONSTANT integer := 50;
+  v_some  integer := 10;
+  v_now   timestamptz;
 BEGIN
   IF cardinality(p_watched) > 0 THEN
     PERFORM long_task.recover_watched(p_worker_id, p_watched);
+    v_some := v_some + LEAST(v_stuck, (
+      SELECT count(*)
+      FROM long_task.worker_lease AS l
+      WHERE l.active
+        AND l.worker_id <> p_worker_id
+        AND long_task.lease_over_at(l) <= long_task.clock()
+        AND long_task.lease_state(l) = ANY (p_watched)
+    ));
   END IF;
   v_now := long_task.clock();
   RETURN (
@@ -9111,7 +9122,7 @@ $$;
 COMMENT ON FUNCTION long_task.recover_failed_workers(integer, text[]) IS
   'Give back the tasks of workers whose node has failed. Returns the leases that this worker''s node has to watch; null: none.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:55e7d7c62e0b9c17fa71892b76bbee2d', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/recover_failed_workers', 'pg_tasks', 'changelog.xml', NOW(), 145, '9:feb25de7a6b3997aeb305b0ff6076433', 'sqlFile path=procedures/recover_failed_workers.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/recover_watched::pg_tasks
 

@@ -5750,11 +5750,20 @@ CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched 
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_some CONSTANT integer := 10;
-  v_now  timestamptz;
+  v_stuck CONSTANT integer := 50;
+  v_some  integer := 10;
+  v_now   timestamptz;
 BEGIN
   IF cardinality(p_watched) > 0 THEN
     PERFORM long_task.recover_watched(p_worker_id, p_watched);
+    v_some := v_some + LEAST(v_stuck, (
+      SELECT count(*)
+      FROM long_task.worker_lease AS l
+      WHERE l.active
+        AND l.worker_id <> p_worker_id
+        AND long_task.lease_over_at(l) <= long_task.clock()
+        AND long_task.lease_state(l) = ANY (p_watched)
+    ));
   END IF;
   v_now := long_task.clock();
   RETURN (
