@@ -6531,7 +6531,7 @@ BEGIN
       array_agg(e.id) FILTER (
         WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
       ),
-      array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+      array_agg(e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
       array_agg(e.group_id)
     INTO v_ids, v_ready, v_settle, v_keys, v_groups
     FROM ended AS e;
@@ -6555,7 +6555,7 @@ BEGIN
       PERFORM long_task.settle_tasks(v_settle);
     END IF;
     IF v_keys IS NOT NULL THEN
-      PERFORM long_task.free_keys(v_keys);
+      PERFORM long_task.free_keys(ARRAY(SELECT DISTINCT k.key FROM unnest(v_keys) AS k(key) ORDER BY k.key));
     END IF;
     PERFORM long_task.announce(g.group_id, NULL)
     FROM long_task.group_limit AS g
@@ -6587,7 +6587,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:a5869d5ac375bf094b8239aa594c1c0b', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 104, '9:0bf7a55e54e3cdea7781690ff96082ae', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/fire_schedules::pg_tasks
 

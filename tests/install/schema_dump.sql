@@ -2905,7 +2905,7 @@ BEGIN
       array_agg(e.id) FILTER (
         WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
       ),
-      array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+      array_agg(e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
       array_agg(e.group_id)
     INTO v_ids, v_ready, v_settle, v_keys, v_groups
     FROM ended AS e;
@@ -2929,7 +2929,7 @@ BEGIN
       PERFORM long_task.settle_tasks(v_settle);
     END IF;
     IF v_keys IS NOT NULL THEN
-      PERFORM long_task.free_keys(v_keys);
+      PERFORM long_task.free_keys(ARRAY(SELECT DISTINCT k.key FROM unnest(v_keys) AS k(key) ORDER BY k.key));
     END IF;
     PERFORM long_task.announce(g.group_id, NULL)
     FROM long_task.group_limit AS g
