@@ -8,6 +8,8 @@
 --
 -- Which ones: so many as come after it in the order of index worker_lease_watch, so that the watch over a fleet costs each
 -- node the same however large it is, and each lease has so many watchers. All others, if there are no more than that.
+-- Those that are over and could not be recovered, because somebody holds their rows, come on top, or they would hide others
+-- for as long: of these only some, because each call tries them all.
 --
 -- Returns a JSON array of the leases to be watched, each as [lease_state, seconds until it is over by the
 -- database's clock, seconds that the whole of it lasts].
@@ -24,11 +26,20 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-  v_some CONSTANT integer := 10;
-  v_now  timestamptz;
+  v_stuck CONSTANT integer := 50;
+  v_some  integer := 10;
+  v_now   timestamptz;
 BEGIN
   IF cardinality(p_watched) > 0 THEN
     PERFORM long_task.recover_watched(p_worker_id, p_watched);
+    v_some := v_some + LEAST(v_stuck, (
+      SELECT count(*)
+      FROM long_task.worker_lease AS l
+      WHERE l.active
+        AND l.worker_id <> p_worker_id
+        AND long_task.lease_over_at(l) <= long_task.clock()
+        AND long_task.lease_state(l) = ANY (p_watched)
+    ));
   END IF;
   v_now := long_task.clock();
   RETURN (

@@ -2792,7 +2792,9 @@ DECLARE
   v_node      text;
   v_part      integer;
   v_reported  integer := json_array_length(p_reports);
+  v_reports   json := p_reports;
   v_ids       bigint[];
+  v_again     bigint[];
   v_ready     bigint[];
   v_settle    bigint[];
   v_keys      text[];
@@ -2802,180 +2804,193 @@ BEGIN
   FROM (SELECT max(r.part) AS part FROM long_task.task_run_part AS r) AS p
   LEFT JOIN long_task.worker_lease AS l ON l.worker_id = p_worker_id;
 
-  WITH report AS MATERIALIZED (
-    SELECT
-      t.id,
-      t.version,
-      t.group_id,
-      t.state_id AS old_state_id,
-      COALESCE(t.run_queued_by, t.queued_by) AS started_by,
-      CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END AS scheduled_for,
-      t.pinned,
-      t.worker_id,
-      t.retry_delay,
-      t.attempt - t.base_attempt AS failures,
-      t.max_attempts,
-      r.*,
-      v_now - make_interval(secs => r.ended_ago) AS ended,
-      COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
-      long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, r.timeout) AS why
-    FROM json_to_recordset(p_reports) AS r(
-      task_id        bigint,
-      attempt        integer,
-      pid            integer,
-      exit_code      smallint,
-      signal         smallint,
-      core_dumped    boolean,
-      reason         text,
-      timeout        double precision,
-      error          text,
-      started_ago    double precision,
-      ended_ago      double precision,
-      user_seconds   real,
-      system_seconds real,
-      peak_memory    bigint,
-      output         text,
-      result         text,
-      given_back     boolean,
-      ruled          boolean,
-      retry_in       double precision
-    )
-    CROSS JOIN LATERAL (
-      SELECT w.*, w.ctid AS version
-      FROM long_task.task AS w
-      WHERE w.id = r.task_id
-        AND w.attempt = r.attempt
-        -- No equality: the index of all that runs would look as good as the primary key, while little runs.
-        AND w.running_on IS NOT DISTINCT FROM p_worker_id
-      FOR NO KEY UPDATE SKIP LOCKED
-    ) AS t
-  ),
-  verdict AS MATERIALIZED (
-    SELECT
-      r.*,
-      CASE
-        WHEN r.old_state_id = 'AC' THEN 'CC'
-        WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
-        WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
-        ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
-      END AS run_state_id,
-      r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
-      r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.given_back IS NOT TRUE AND CASE
-        WHEN r.ruled THEN r.retry_in IS NOT NULL
-        ELSE r.failures < r.max_attempts
-      END AS again
-    FROM report AS r
-  ),
-  history AS (
-    INSERT INTO long_task.task_run (
-      task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
-      error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
-    )
-    SELECT
-      v.id, v.attempt, v.group_id, p_worker_id, v_node, v.pid, v.began, v.ended, v.run_state_id, v.exit_code,
-      v.signal, v.why, v.output, v.user_seconds, v.system_seconds, v.peak_memory, v.started_by,
-      v.scheduled_for, v_part
-    FROM verdict AS v
-    WHERE NOT v.unstarted
-    ON CONFLICT DO NOTHING
-  ),
-  ended AS (
-    UPDATE long_task.task AS t
-    SET
-      running_on = NULL,
-      run_queued_by = NULL,
-      run_scheduled_for = NULL,
-      state_id = CASE
-        WHEN v.unstarted THEN 'AW'
-        WHEN v.again THEN
-          CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
-        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
-        ELSE t.state_id
-      END,
-      last_state_change = CASE
-        WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
-        ELSE t.last_state_change
-      END,
-      started = CASE WHEN NOT v.unstarted THEN t.started END,
-      finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-      attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
-      start_after = CASE
-        WHEN v.again THEN
-          v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
-        ELSE t.start_after
-      END,
-      queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
-      worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
-      ready_seq = CASE
-        WHEN v.unstarted THEN long_task.front_place()
-        WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
-        ELSE t.ready_seq
-      END,
-      exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
-      signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
-      error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
-      output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
-      result = CASE
-        WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
-          long_task.parse_result(v.result)
-        WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
-          long_task.parse_result(v.result)
-        ELSE t.result
-      END
-    FROM verdict AS v
-    -- By id, the whole primary key would be read for this join if the table was small when the plan was made. If the
-    -- version is younger than the statement's snapshot, it is for the next call.
-    WHERE t.ctid = v.version
-    RETURNING t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key
-  )
-  SELECT
-    COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
-    array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
-    array_agg(e.id) FILTER (
-      WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
-    ),
-    array_agg(DISTINCT e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
-    array_agg(DISTINCT e.group_id)
-  INTO v_ids, v_ready, v_settle, v_keys, v_groups
-  FROM ended AS e;
-
-  IF v_ready IS NOT NULL THEN
-    PERFORM CASE
-      WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
-      ELSE long_task.announce(n.group_id, n.worker_id)
-    END
-    FROM (
+  -- Whoever writes a row between the statement's snapshot and the lock makes a version that its UPDATE does not find. It
+  -- is locked then, so a second statement finds it: else a task that is written to all the time might never end.
+  FOR v_turn IN 1..2 LOOP
+    WITH report AS MATERIALIZED (
       SELECT
+        t.id,
+        t.version,
         t.group_id,
+        t.state_id AS old_state_id,
+        COALESCE(t.run_queued_by, t.queued_by) AS started_by,
+        CASE WHEN t.run_queued_by IS NULL THEN t.scheduled_for ELSE t.run_scheduled_for END AS scheduled_for,
+        t.pinned,
         t.worker_id,
-        count(*) AS count
-      FROM long_task.task AS t
-      WHERE t.id = ANY (v_ready)
-      GROUP BY t.group_id, t.worker_id
-    ) AS n;
-  END IF;
-  IF v_settle IS NOT NULL THEN
-    PERFORM long_task.settle_tasks(v_settle);
-  END IF;
-  IF v_keys IS NOT NULL THEN
-    PERFORM long_task.free_keys(v_keys);
-  END IF;
-  PERFORM long_task.announce(g.group_id, NULL)
-  FROM long_task.group_limit AS g
-  WHERE g.group_id = ANY (v_groups);
-  IF cardinality(v_ids) = v_reported THEN
-    RETURN ARRAY[]::bigint[];
-  END IF;
+        t.retry_delay,
+        t.attempt - t.base_attempt AS failures,
+        t.max_attempts,
+        r.*,
+        v_now - make_interval(secs => r.ended_ago) AS ended,
+        COALESCE(v_now - make_interval(secs => r.started_ago), t.started, v_now) AS began,
+        long_task.describe_end(r.reason, r.error, r.exit_code, r.signal, r.core_dumped, r.timeout) AS why
+      FROM json_to_recordset(v_reports) AS r(
+        task_id        bigint,
+        attempt        integer,
+        pid            integer,
+        exit_code      smallint,
+        signal         smallint,
+        core_dumped    boolean,
+        reason         text,
+        timeout        double precision,
+        error          text,
+        started_ago    double precision,
+        ended_ago      double precision,
+        user_seconds   real,
+        system_seconds real,
+        peak_memory    bigint,
+        output         text,
+        result         text,
+        given_back     boolean,
+        ruled          boolean,
+        retry_in       double precision
+      )
+      CROSS JOIN LATERAL (
+        SELECT w.*, w.ctid AS version
+        FROM long_task.task AS w
+        WHERE w.id = r.task_id
+          AND w.attempt = r.attempt
+          -- No equality: the index of all that runs would look as good as the primary key, while little runs.
+          AND w.running_on IS NOT DISTINCT FROM p_worker_id
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) AS t
+    ),
+    verdict AS (
+      SELECT
+        r.*,
+        CASE
+          WHEN r.old_state_id = 'AC' THEN 'CC'
+          WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+          WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+          ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
+        END AS run_state_id,
+        r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
+        r.old_state_id = 'AE' AND r.why IS NOT NULL AND r.given_back IS NOT TRUE AND CASE
+          WHEN r.ruled THEN r.retry_in IS NOT NULL
+          ELSE r.failures < r.max_attempts
+        END AS again
+      FROM report AS r
+    ),
+    ended AS (
+      UPDATE long_task.task AS t
+      SET
+        running_on = NULL,
+        run_queued_by = NULL,
+        run_scheduled_for = NULL,
+        state_id = CASE
+          WHEN v.unstarted THEN 'AW'
+          WHEN v.again THEN
+            CASE WHEN COALESCE(make_interval(secs => v.retry_in), v.retry_delay) > interval '0' THEN 'AD' ELSE 'AW' END
+          WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v.run_state_id
+          ELSE t.state_id
+        END,
+        last_state_change = CASE
+          WHEN v.old_state_id IN ('AE', 'AS', 'AC') THEN v_now
+          ELSE t.last_state_change
+        END,
+        started = CASE WHEN NOT v.unstarted THEN t.started END,
+        finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
+        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
+        start_after = CASE
+          WHEN v.again THEN
+            v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
+          ELSE t.start_after
+        END,
+        queued_by = CASE WHEN v.again THEN 'retry' ELSE t.queued_by END,
+        worker_id = CASE WHEN (v.again OR v.unstarted) AND NOT v.pinned THEN NULL ELSE t.worker_id END,
+        ready_seq = CASE
+          WHEN v.unstarted THEN long_task.front_place()
+          WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
+          ELSE t.ready_seq
+        END,
+        exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+        signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
+        error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
+        output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
+        result = CASE
+          WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
+            long_task.parse_result(v.result)
+          WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+            long_task.parse_result(v.result)
+          ELSE t.result
+        END
+      FROM verdict AS v
+      -- By id, the whole primary key would be read for this join if the table was small when the plan was made.
+      WHERE t.ctid = v.version
+      RETURNING
+        t.id, t.state_id, t.group_id, t.has_needs, t.has_dependents, t.concurrency_key,
+        v.attempt, v.pid, v.began, v.ended, v.run_state_id, v.exit_code, v.signal, v.why, v.output, v.user_seconds,
+        v.system_seconds, v.peak_memory, v.started_by, v.scheduled_for, v.unstarted
+    ),
+    history AS (
+      INSERT INTO long_task.task_run (
+        task_id, attempt, group_id, worker_id, node_name, pid, started, finished, state_id, exit_code, signal,
+        error, output, user_seconds, system_seconds, peak_memory, started_by, scheduled_for, part
+      )
+      SELECT
+        e.id, e.attempt, e.group_id, p_worker_id, v_node, e.pid, e.began, e.ended, e.run_state_id, e.exit_code,
+        e.signal, e.why, e.output, e.user_seconds, e.system_seconds, e.peak_memory, e.started_by,
+        e.scheduled_for, v_part
+      FROM ended AS e
+      WHERE NOT e.unstarted
+      ON CONFLICT DO NOTHING
+    )
+    SELECT
+      COALESCE(array_agg(e.id), ARRAY[]::bigint[]),
+      array_agg(e.id) FILTER (WHERE e.state_id IN ('AW', 'AD')),
+      array_agg(e.id) FILTER (
+        WHERE e.has_dependents AND e.state_id LIKE 'C%' OR e.has_needs AND e.state_id IN ('AW', 'AD')
+      ),
+      array_agg(e.concurrency_key) FILTER (WHERE e.concurrency_key IS NOT NULL),
+      array_agg(e.group_id)
+    INTO v_ids, v_ready, v_settle, v_keys, v_groups
+    FROM ended AS e;
 
+    IF v_ready IS NOT NULL THEN
+      PERFORM CASE
+        WHEN n.worker_id IS NULL THEN long_task.announce_ready(n.group_id, n.count)
+        ELSE long_task.announce(n.group_id, n.worker_id)
+      END
+      FROM (
+        SELECT
+          t.group_id,
+          t.worker_id,
+          count(*) AS count
+        FROM long_task.task AS t
+        WHERE t.id = ANY (v_ready)
+        GROUP BY t.group_id, t.worker_id
+      ) AS n;
+    END IF;
+    IF v_settle IS NOT NULL THEN
+      PERFORM long_task.settle_tasks(v_settle);
+    END IF;
+    IF v_keys IS NOT NULL THEN
+      PERFORM long_task.free_keys(ARRAY(SELECT DISTINCT k.key FROM unnest(v_keys) AS k(key) ORDER BY k.key));
+    END IF;
+    PERFORM long_task.announce(g.group_id, NULL)
+    FROM long_task.group_limit AS g
+    WHERE g.group_id = ANY (v_groups);
+    IF cardinality(v_ids) = v_reported THEN
+      RETURN ARRAY[]::bigint[];
+    END IF;
+
+    -- Asked before the deleted ones are looked for: what is deleted in between is handed in again.
+    v_again := ARRAY(
+      SELECT t.id
+      FROM json_to_recordset(v_reports) AS r(task_id bigint, attempt integer)
+      JOIN long_task.task AS t ON t.id = r.task_id
+      WHERE t.running_on = p_worker_id
+        AND t.attempt = r.attempt
+    );
+    EXIT WHEN v_turn = 2 OR v_again = '{}';
+    v_reports := (
+      SELECT json_agg(r.report)
+      FROM json_array_elements(v_reports) AS r(report)
+      WHERE (r.report ->> 'task_id')::bigint = ANY (v_again)
+    );
+  END LOOP;
   PERFORM long_task.finish_deleted_attempts(p_worker_id, v_node, p_reports, v_part);
-  RETURN ARRAY(
-    SELECT t.id
-    FROM json_to_recordset(p_reports) AS r(task_id bigint, attempt integer)
-    JOIN long_task.task AS t ON t.id = r.task_id
-    WHERE t.running_on = p_worker_id
-      AND t.attempt = r.attempt
-      AND t.id <> ALL (v_ids)
-  );
+  RETURN v_again;
 END
 $$;
 
@@ -5765,11 +5780,20 @@ CREATE FUNCTION long_task.recover_failed_workers(p_worker_id integer, p_watched 
     SET enable_bitmapscan TO 'off'
     AS $$
 DECLARE
-  v_some CONSTANT integer := 10;
-  v_now  timestamptz;
+  v_stuck CONSTANT integer := 50;
+  v_some  integer := 10;
+  v_now   timestamptz;
 BEGIN
   IF cardinality(p_watched) > 0 THEN
     PERFORM long_task.recover_watched(p_worker_id, p_watched);
+    v_some := v_some + LEAST(v_stuck, (
+      SELECT count(*)
+      FROM long_task.worker_lease AS l
+      WHERE l.active
+        AND l.worker_id <> p_worker_id
+        AND long_task.lease_over_at(l) <= long_task.clock()
+        AND long_task.lease_state(l) = ANY (p_watched)
+    ));
   END IF;
   v_now := long_task.clock();
   RETURN (

@@ -491,6 +491,64 @@ def test_of_many_nodes_each_is_watched_by_ten_that_are_no_neighbours(sql: Sql) -
         assert all(found[number] - machine for number in machine)
 
 
+def _watched_by(node: Node) -> list[int]:
+    return [int(item.lease.split("/")[0]) for item in node.sync(free=0, lease=LEASE).watch or ()]
+
+
+@pytest.fixture
+def alone(serving: Sql) -> Node:
+    """The only one of seventy-five nodes that is alive; each other one had a task."""
+    serving.run(
+        "INSERT INTO long_task.task (state_id, command, worker_id)"
+        " SELECT 'AW', '{true}', number FROM generate_series(2, 75) AS s(number)"
+    )
+    for number in range(2, 76):
+        assert len(Node(serving, number).claim()) == 1
+    return Node(serving, 1)
+
+
+def _pass(database: Database, alone: Node, rounds: int) -> None:
+    database.clock.advance(FREE_AFTER)
+    assert alone.lock().epoch is not None
+    for _ in range(rounds):
+        alone.sync(free=0, lease=LEASE)
+
+
+def test_the_dead_whose_rows_are_held_hide_no_others(
+    database: Database, serving: Sql, person: Sql, alone: Node
+) -> None:
+    held = _watched_by(alone)
+    assert len(held) == 10
+    person.run("SELECT FROM long_task.task WHERE running_on = ANY (%s) FOR UPDATE", held)
+    _pass(database, alone, 8)
+    running = "SELECT running_on FROM long_task.task WHERE running_on IS NOT NULL"
+    assert sorted(serving.values(running)) == sorted(held)
+    person.connection.rollback()
+    alone.sync(free=0, lease=LEASE)
+    assert serving.values(running) == []
+
+
+def test_of_the_dead_whose_rows_are_held_fifty_are_watched_at_most(
+    database: Database, person: Sql, alone: Node
+) -> None:
+    person.run("SELECT FROM long_task.task FOR UPDATE")
+    _pass(database, alone, 8)
+    assert len(_watched_by(alone)) == 60
+    person.connection.rollback()
+    _pass(database, alone, 2)
+    assert _watched_by(alone) == []
+
+
+def test_those_that_are_over_and_were_not_waited_for_are_ten(
+    database: Database, alone: Node
+) -> None:
+    database.clock.advance(FREE_AFTER)
+    assert alone.lock().epoch is not None
+    assert len(_watched_by(alone)) == 10
+    alone.watched = []
+    assert len(_watched_by(alone)) == 10
+
+
 def test_whoever_was_watched_by_the_dead_is_watched_by_the_living_in_the_end(
     sql: Sql, clock: Clock
 ) -> None:
