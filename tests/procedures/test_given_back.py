@@ -1,18 +1,9 @@
 """Tasks that were claimed ahead and given back: as if they had never been claimed."""
 
-from typing import Any
-
 import pytest
 
-from tests.procedures.acting import LEASE, RECOVERY_DELAY, Node, Sql, ended
+from tests.procedures.acting import LEASE, RECOVERY_DELAY, UNSTARTED, Node, Sql, ended
 from tests.servers import Clock, Database
-
-UNSTARTED: dict[str, Any] = {
-    "given_back": True,
-    "pid": None,
-    "exit_code": None,
-    "error": "ended before it was started",
-}
 
 
 def test_it_comes_before_what_was_behind_it(sql: Sql, node: Node) -> None:
