@@ -115,6 +115,16 @@ class GuardianLink:
             raise GuardianDied(f"the guardian is gone: {error}") from None
         return [item for item in messages if isinstance(item, Started | Ended | Fenced)]
 
+    def last_words(self) -> list[News]:
+        """After ``kill_orphans``: what it had said and nobody has read. Raises nothing."""
+        poller = select.poll()
+        poller.register(self._channel.fileno(), select.POLLIN)
+        said: list[News] = []
+        with suppress(GuardianDied):
+            while poller.poll(0):
+                said += self.receive()
+        return said
+
     def shut(self) -> None:
         """Have the guardian end itself and everything it runs, at once; ``close`` waits for it."""
         if not self._reaped:

@@ -23,8 +23,10 @@ class Death(NamedTuple):
     """A guardian that died, and was replaced."""
 
     error: GuardianDied
+    said: list[News]
+    """What it had still said."""
     lost: list[Key]
-    """The attempts it had."""
+    """The attempts it had, but for those whose end it had said."""
     killed: int
     """Processes that it had left behind."""
 
@@ -60,6 +62,11 @@ class Guardians:
             self.close()
             raise
 
+    @property
+    def links(self) -> tuple[GuardianLink, ...]:
+        """Those that serve now."""
+        return tuple(self._links)
+
     def register(self, poll: "select.poll") -> None:
         """Have them watched: for what they say, and for taking what they have not taken."""
         for link in self._links:
@@ -92,9 +99,7 @@ class Guardians:
             except GuardianDied as error:
                 self._errors[index] = error
                 continue
-            for item in news:
-                if isinstance(item, Ended):
-                    self._keys[index].discard(Key(item.task_id, item.attempt))
+            self._take_note(index, news)
             heard += news
         return heard
 
@@ -105,8 +110,11 @@ class Guardians:
             index, error = self._errors.popitem()
             spare = [link.pid for link in self._links if link is not self._links[index]]
             killed = self._links[index].kill_orphans(spare)
+            # It may have been noticed by a send, when nobody had read all that came before.
+            said = self._links[index].last_words()
+            self._take_note(index, said)
             self._links[index].close()
-            deaths.append(Death(error, list(self._keys[index]), killed))
+            deaths.append(Death(error, said, list(self._keys[index]), killed))
             self._keys[index].clear()
             self._links[index] = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
             if self._fence is not None:
@@ -133,6 +141,11 @@ class Guardians:
             case Fence():
                 self._fence = request
         return range(len(self._links))
+
+    def _take_note(self, index: int, news: Iterable[News]) -> None:
+        for item in news:
+            if isinstance(item, Ended):
+                self._keys[index].discard(Key(item.task_id, item.attempt))
 
     def _load(self, index: int) -> float:
         slots = self._configs[index].slots

@@ -238,6 +238,8 @@ class Node:
         """The tasks are our children now, because we are a subreaper: they were killed; go on."""
         for death in self._guardians.bury():
             event(logger, logging.ERROR, "guardian_died", error=death.error, killed=death.killed)
+            for news in death.said:
+                self._take(news)
             now = boottime()
             for key in death.lost:
                 self._session.ended(without_process(key, GUARDIAN_DIED, now))
