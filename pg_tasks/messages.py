@@ -91,6 +91,12 @@ class Fence(NamedTuple):
     """Seconds of CLOCK_BOOTTIME, which goes on while the machine is suspended."""
 
 
+class Ping(NamedTuple):
+    """Answer with Pong of the same number, when all that came before is known."""
+
+    number: int
+
+
 class Started(NamedTuple):
     """The process exists. Left out for one that has ended within some milliseconds."""
 
@@ -139,13 +145,19 @@ class Fenced(NamedTuple):
     killed: int
 
 
-Request: TypeAlias = Start | Stop | Kill | KillAll | GiveBack | Fence
-News: TypeAlias = Started | Ended | Fenced
+class Pong(NamedTuple):
+    """The answer to a Ping."""
+
+    number: int
+
+
+Request: TypeAlias = Start | Stop | Kill | KillAll | GiveBack | Fence | Ping
+News: TypeAlias = Started | Ended | Fenced | Pong
 Message: TypeAlias = Request | News
 
 _KINDS: dict[str, type[Message]] = {
     kind.__name__: kind
-    for kind in (Start, Stop, Kill, KillAll, GiveBack, Fence, Started, Ended, Fenced)
+    for kind in (Start, Stop, Kill, KillAll, GiveBack, Fence, Ping, Started, Ended, Fenced, Pong)
 }
 _LENGTH = struct.Struct("!I")
 

@@ -1,18 +1,36 @@
 """The guardians of a node. Each has a part of the slots, and starts processes beside the others."""
 
+import logging
 import os
 import select
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from pg_tasks.errors import GuardianDied
 from pg_tasks.guardian.config import Config
+from pg_tasks.guardian.kernel import boottime
 from pg_tasks.guardian.tree import ProcessTree
-from pg_tasks.messages import Ended, Fence, Kill, News, Request, Start, Stop
+from pg_tasks.log import event
+from pg_tasks.messages import (
+    Ended,
+    Fence,
+    GiveBack,
+    Kill,
+    KillAll,
+    News,
+    Ping,
+    Request,
+    Start,
+    Stop,
+)
 from pg_tasks.node import run_dir
-from pg_tasks.node.guardian_link import GuardianLink
+from pg_tasks.node.guardian_link import CLOSE_LIMIT, GuardianLink
 from pg_tasks.node.roster import Key
+from pg_tasks.node.vigil import Vigil
+
+logger = logging.getLogger(__name__)
 
 _SLOTS_EACH = 4
 """A guardian more for so many slots: fewer do not keep one busy."""
@@ -51,6 +69,7 @@ class Guardians:
         self._configs = [config._replace(slots=part) for part in share(slots)]
         self._links: list[GuardianLink] = []
         self._keys: list[set[Key]] = []
+        self._vigils = [Vigil() for _ in self._configs]
         self._errors: dict[int, GuardianDied] = {}
         self._fence: Fence | None = None
         self._run_dir = run_dir.claim(Path(config.run_dir), ProcessTree())
@@ -83,7 +102,7 @@ class Guardians:
                 frames[index].append(request)
         for index, frame in enumerate(frames):
             if frame:
-                self._tell(index, frame)
+                self._tell(index, [*frame, *self._watch(index, frame)])
 
     def hear(self, ready: Iterable[int]) -> list[News]:
         """What those have to say whose descriptors are ready."""
@@ -103,6 +122,25 @@ class Guardians:
             heard += news
         return heard
 
+    def look_at(self) -> float:
+        """When ``look`` has something to do; infinity: never, as things are."""
+        return min(vigil.look_at for vigil in self._vigils)
+
+    def look(self, now: float) -> None:
+        """Call after ``hear``. Kills a guardian that does not do what cannot wait; ``hear`` and
+        ``bury`` tell of its death."""
+        for index, vigil in enumerate(self._vigils):
+            if index in self._errors:
+                continue
+            ping = vigil.look(now)
+            if ping is not None:
+                self._tell(index, [ping])
+            elif vigil.is_deaf and self._keys[index]:
+                vigil.end()
+                link = self._links[index]
+                event(logger, logging.ERROR, "guardian_hangs", pid=link.pid)
+                link.kill()
+
     def bury(self) -> list[Death]:
         """Kill what those that died have left, and start others in their place."""
         deaths = []
@@ -116,6 +154,7 @@ class Guardians:
             self._links[index].close()
             deaths.append(Death(error, said, list(self._keys[index]), killed))
             self._keys[index].clear()
+            self._vigils[index] = Vigil()
             self._links[index] = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
             if self._fence is not None:
                 self._tell(index, [self._fence])
@@ -125,8 +164,10 @@ class Guardians:
         """End them all, and everything they run, at once."""
         for link in self._links:
             link.shut()
+        until = time.monotonic() + CLOSE_LIMIT
         for link in self._links:
-            link.close(spare=[other.pid for other in self._links if other is not link])
+            spare = [other.pid for other in self._links if other is not link]
+            link.close(max(until - time.monotonic(), 0.0), spare)
         run_dir.remove(self._run_dir)
 
     def _concerned(self, request: Request) -> Iterable[int]:
@@ -142,7 +183,18 @@ class Guardians:
                 self._fence = request
         return range(len(self._links))
 
+    def _watch(self, index: int, frame: Iterable[Request]) -> Iterable[Ping]:
+        """What it is asked together with ``frame``."""
+        now = boottime()
+        for request in frame:
+            if isinstance(request, KillAll) and request.grace == 0:
+                return [self._vigils[index].hurry(now)]
+            if not isinstance(request, Fence | GiveBack):
+                self._vigils[index].told(now)
+        return []
+
     def _take_note(self, index: int, news: Iterable[News]) -> None:
+        self._vigils[index].heard(news)
         for item in news:
             if isinstance(item, Ended):
                 self._keys[index].discard(Key(item.task_id, item.attempt))

@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 
 from pg_tasks import __version__
@@ -24,7 +25,7 @@ from pg_tasks.exhaustive import assert_never
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.kernel import boottime
 from pg_tasks.log import event
-from pg_tasks.messages import Ended, Fenced, News, Started
+from pg_tasks.messages import Ended, Fenced, News, Pong, Started
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
 from pg_tasks.node.contact import Contact
@@ -183,6 +184,7 @@ class Node:
             self._hear_stop()
         for news in self._guardians.hear(ready):
             self._take(news)
+        self._guardians.look(boottime())
         if database in ready:
             self._session.advance(boottime())
         if self._ear is not None and ear in ready:
@@ -193,6 +195,8 @@ class Node:
         """Milliseconds until something is due; None: nothing is."""
         ear = self._ear.wake_at() if self._ear is not None else None
         times = [time for time in (self._session.wake_at(), ear, self._end_at) if time is not None]
+        if (look_at := self._guardians.look_at()) < inf:
+            times.append(look_at)
         # Rounded up by poll(2) to a whole millisecond, so that a time has come when it wakes.
         return max(min(times) - boottime(), 0.0) * 1000 + 0.5 if times else None
 
@@ -231,6 +235,8 @@ class Node:
                 )  # fmt: skip
             case Fenced():
                 event(logger, logging.ERROR, "fenced", killed=news.killed)
+            case Pong():
+                return
             case _:
                 assert_never(news)
 
