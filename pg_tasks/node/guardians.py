@@ -27,7 +27,7 @@ from pg_tasks.messages import (
 )
 from pg_tasks.node import run_dir
 from pg_tasks.node.guardian_link import CLOSE_LIMIT, GuardianLink
-from pg_tasks.node.roster import Key
+from pg_tasks.node.roster import Key, Roster
 from pg_tasks.node.vigil import Vigil
 
 logger = logging.getLogger(__name__)
@@ -61,12 +61,13 @@ def share(slots: int) -> list[int]:
 
 
 class Guardians:
-    """Which of them has an attempt, and what to tell whom. Nothing blocks but ``close``, and
+    """What each of them was given, and what to tell whom. Nothing blocks but ``close``, and
     ``bury`` when one has died."""
 
-    def __init__(self, config: Config, slots: int) -> None:
-        """Starts them. Raises as ``GuardianLink.start``."""
-        self._configs = [config._replace(slots=part) for part in share(slots)]
+    def __init__(self, config: Config, roster: Roster) -> None:
+        """Starts them. ``roster``: says whose each attempt is. Raises as ``GuardianLink.start``."""
+        self._roster = roster
+        self._configs = [config._replace(slots=slots) for slots in roster.slots]
         self._links: list[GuardianLink] = []
         self._keys: list[set[Key]] = []
         self._vigils = [Vigil() for _ in self._configs]
@@ -94,8 +95,7 @@ class Guardians:
             )
 
     def send(self, requests: Iterable[Request]) -> None:
-        """An attempt goes to the one with the most room, what is about it to where it is, all else
-        to all of them."""
+        """What is about an attempt goes to where it is, all else to all of them."""
         frames: list[list[Request]] = [[] for _ in self._links]
         for request in requests:
             for index in self._concerned(request):
@@ -173,8 +173,9 @@ class Guardians:
     def _concerned(self, request: Request) -> Iterable[int]:
         match request:
             case Start():
-                index = min(range(len(self._links)), key=self._load)
-                self._keys[index].add(Key(request.task_id, request.attempt))
+                key = Key(request.task_id, request.attempt)
+                index = self._roster.guardian(key)
+                self._keys[index].add(key)
                 return (index,)
             case Stop() | Kill():
                 key = Key(request.task_id, request.attempt)
@@ -198,11 +199,6 @@ class Guardians:
         for item in news:
             if isinstance(item, Ended):
                 self._keys[index].discard(Key(item.task_id, item.attempt))
-
-    def _load(self, index: int) -> float:
-        slots = self._configs[index].slots
-        assert slots is not None
-        return len(self._keys[index]) / slots
 
     def _tell(self, index: int, requests: list[Request]) -> None:
         try:

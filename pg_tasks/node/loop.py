@@ -31,7 +31,7 @@ from pg_tasks.node.calls import Identity
 from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.ear import Ear
-from pg_tasks.node.guardians import Guardians
+from pg_tasks.node.guardians import Guardians, share
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.remains import judge, kill_remains, name_process
@@ -75,7 +75,7 @@ class Node:
         )
         call_limit = terms.call_limit(settings.call_timeout)
         self._settings = settings
-        self._roster = Roster(settings.max_task_count)
+        self._roster = Roster(share(settings.max_task_count))
         self._link = Link(
             settings.dsn,
             f"pg_tasks worker {settings.worker_id}",
@@ -127,7 +127,7 @@ class Node:
     def _run(self) -> int:
         kill_remains()
         with self._run_dir() as run_dir:
-            self._guardians = Guardians(self._config(run_dir), self._settings.max_task_count)
+            self._guardians = Guardians(self._config(run_dir), self._roster)
             try:
                 with self._signals():
                     while not self._session.over:

@@ -10,6 +10,7 @@ import pytest
 from pg_tasks.guardian.config import Config
 from pg_tasks.messages import Start
 from pg_tasks.node.guardians import Guardians
+from pg_tasks.node.roster import Key, Roster
 from tests.node.conftest import StartNode
 from tests.node.running_node import SHORT_LEASE
 from tests.node.tasks import Tasks
@@ -43,7 +44,10 @@ def test_its_tasks_end_with_the_lease_of_a_node_that_knows(
 
 
 def test_stopped_guardians_are_not_waited_for(tmp_path: Path) -> None:
-    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), 8)
+    roster = Roster([4, 4])
+    for number in range(8):
+        roster.order(Key(number, 1), 0.0)
+    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
     ready = [tmp_path / str(number) for number in range(8)]
     guardians.send(
         Start(

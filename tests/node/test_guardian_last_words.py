@@ -14,14 +14,17 @@ from pg_tasks.guardian.config import Config
 from pg_tasks.messages import Ended, News, Start
 from pg_tasks.node.guardian_link import GuardianLink
 from pg_tasks.node.guardians import Guardians
-from pg_tasks.node.roster import Key
+from pg_tasks.node.roster import Key, Roster
 from tests.waiting import wait_until
 
 
 @pytest.fixture
 def guardians(tmp_path: Path) -> Iterator[Guardians]:
     """One that is alone."""
-    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), 2)
+    roster = Roster([2])
+    for task_id in range(1, 5):
+        roster.order(Key(task_id, 1), 0.0)
+    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
     yield guardians
     guardians.close()
 
