@@ -126,20 +126,17 @@ class Guardians:
         """When ``look`` has something to do; infinity: never, as things are."""
         return min(vigil.look_at for vigil in self._vigils)
 
-    def look(self, now: float) -> None:
-        """Call after ``hear``. Kills a guardian that does not do what cannot wait; ``hear`` and
-        ``bury`` tell of its death."""
+    def look(self, now: float) -> bool:
+        """Call after ``hear``. True: one that did not answer can be given attempts again.
+
+        Kills a guardian that hangs, if that cannot wait; ``hear`` and ``bury`` tell of its death.
+        """
+        back = False
         for index, vigil in enumerate(self._vigils):
-            if index in self._errors:
-                continue
-            ping = vigil.look(now)
-            if ping is not None:
-                self._tell(index, [ping])
-            elif vigil.is_deaf and self._keys[index]:
-                vigil.end()
-                link = self._links[index]
-                event(logger, logging.ERROR, "guardian_hangs", pid=link.pid)
-                link.kill()
+            if now >= vigil.look_at and index not in self._errors:
+                self._look_at(index, now)
+            back |= self._roster.set_aside(index, vigil.is_silent)
+        return back
 
     def bury(self) -> list[Death]:
         """Kill what those that died have left, and start others in their place."""
@@ -183,6 +180,19 @@ class Guardians:
             case Fence():
                 self._fence = request
         return range(len(self._links))
+
+    def _look_at(self, index: int, now: float) -> None:
+        vigil, link = self._vigils[index], self._links[index]
+        was_silent = vigil.is_silent
+        ping = vigil.look(now)
+        if ping is not None:
+            self._tell(index, [ping])
+        elif (vigil.is_deaf and self._keys[index]) or (vigil.is_lost and link.is_stopped):
+            event(logger, logging.ERROR, "guardian_hangs", pid=link.pid)
+            vigil.end()
+            link.kill()
+        elif vigil.is_silent and not was_silent:
+            event(logger, logging.WARNING, "guardian_silent", pid=link.pid)
 
     def _watch(self, index: int, frame: Iterable[Request]) -> Iterable[Ping]:
         """What it is asked together with ``frame``."""

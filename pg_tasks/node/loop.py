@@ -184,7 +184,8 @@ class Node:
             self._hear_stop()
         for news in self._guardians.hear(ready):
             self._take(news)
-        self._guardians.look(boottime())
+        if self._guardians.look(boottime()):
+            self._session.has_room()
         if database in ready:
             self._session.advance(boottime())
         if self._ear is not None and ear in ready:

@@ -107,6 +107,12 @@ class Roster:
         self._shares[guardian].held += 1
         self._live[key] = _Live(guardian)
 
+    def set_aside(self, guardian: int, aside: bool) -> bool:
+        """Whether it is to be given nothing where another can have it. True: it is back."""
+        share = self._shares[guardian]
+        before, share.aside = share.aside, aside
+        return before and not aside
+
     def guardian(self, key: Key) -> int:
         """Whose the live attempt is."""
         return self._live[key].guardian

@@ -134,6 +134,10 @@ class Session:
         self.leaving = True
         self._hinted = True
 
+    def has_room(self) -> None:
+        """There are free slots that nobody has asked for."""
+        self._hinted = True
+
     def ended(self, report: Ended) -> None:
         """An attempt is over."""
         self._roster.end(report)

@@ -17,12 +17,14 @@ class Share:
         self.slots = slots
         self.held = 0
         """How many attempts the guardian has."""
+        self.aside = False
+        """It does not answer: nothing is to be claimed for it."""
         self._prefetch = Prefetch()
 
     @property
     def free(self) -> int:
         """How many more have a slot at once."""
-        return max(self.slots - self.held, 0)
+        return 0 if self.aside else max(self.slots - self.held, 0)
 
     @property
     def running(self) -> int:
@@ -31,33 +33,33 @@ class Share:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a slot."""
-        return max(self.held - self.slots, 0)
+        """How many wait for a slot that becomes free."""
+        return 0 if self.aside else max(self.held - self.slots, 0)
 
     def ahead(self, now: float) -> int:
         """How many may wait for a slot."""
-        return self._prefetch.ahead(now)
+        return 0 if self.aside else self._prefetch.ahead(now)
 
     def room(self, now: float) -> int:
         """How many more it can be given."""
-        return max(self.slots + self.ahead(now) - self.held, 0)
+        return 0 if self.aside else max(self.slots + self.ahead(now) - self.held, 0)
 
     def starts_within(self, seconds: float, now: float) -> float:
         """How many of those that wait are started in that time, as things go now."""
-        return self._prefetch.within(seconds, now)
+        return 0 if self.aside else self._prefetch.within(seconds, now)
 
-    def reluctance(self, now: float) -> tuple[bool, bool, float]:
+    def reluctance(self, now: float) -> tuple[bool, bool, bool, float]:
         """The smallest of all is the one to be given the next attempt.
 
         A free slot is best. Where there is none, it has to be where slots become free: where some
         more may wait, or else where the fewest wait for what ends there.
         """
-        if self.held < self.slots:
-            return False, False, self.held / self.slots
+        if self.free:
+            return False, False, False, self.held / self.slots
         ahead = self.ahead(now)
         if self.waiting < ahead:
-            return True, False, self.waiting / max(self.slots, 1)
-        return True, True, self.waiting / ahead if ahead else inf
+            return self.aside, True, False, self.waiting / max(self.slots, 1)
+        return self.aside, True, True, self.waiting / ahead if ahead else inf
 
     def ended(self, report: Ended) -> None:
         """One that was given to it is over."""

@@ -17,6 +17,10 @@ _PACE = 1.0
 """Seconds between two looks."""
 _HASTE = 0.25
 """The same, where everything has to be dead."""
+_SILENT = 2
+"""Looks in vain: a guardian that is well answers in milliseconds, on a busy machine in tenths."""
+_LOST = 10
+"""The same: nobody stops a guardian for so long by mistake and lets it go on."""
 _DEAF = 4
 """Looks in vain after which somebody else has to kill what it runs, if it has to be dead."""
 
@@ -34,6 +38,17 @@ class Vigil:
         self._asked = False
         self._number = 0
         self._over = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Others are to be given what there is to start."""
+        return self.in_vain >= _SILENT
+
+    @property
+    def is_lost(self) -> bool:
+        """If somebody has stopped it, it is not waited for. Else it may be slow, or wait for a
+        disk, and what it runs is well."""
+        return self.in_vain >= _LOST
 
     @property
     def is_deaf(self) -> bool:

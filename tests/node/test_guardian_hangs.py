@@ -43,6 +43,37 @@ def test_its_tasks_end_with_the_lease_of_a_node_that_knows(
     assert len(after) == 2
 
 
+@pytest.mark.skipif(CORES < 2, reason="one core has one guardian")
+def test_tasks_are_started_where_somebody_answers(start_node: StartNode, tasks: Tasks) -> None:
+    """What was given to the other before anybody knew is lost when nobody goes on waiting."""
+    node = start_node(1, 0, 8)
+    stopped = node.guardian()
+    stopped.suspend()
+    first = tasks.add_many([["true"]] * 8, max_attempts=2, retry_delay="0")
+    node.says("event=guardian_silent")
+    then = [tasks.add(["true"]) for _ in range(20)]
+    assert [tasks.ended(task_id).state_id for task_id in then] == ["CS"] * 20
+    assert [tasks.ended(task_id).state_id for task_id in first] == ["CS"] * 8
+    lost = {run.error for task_id in first for run in tasks.runs(task_id)}
+    assert lost == {None, "Guardian died"}
+    assert stopped not in node.guardians()
+
+
+@pytest.mark.skipif(CORES < 2, reason="one core has one guardian")
+def test_one_that_goes_on_has_lost_nothing(start_node: StartNode, tasks: Tasks) -> None:
+    node = start_node(1, 0, 8)
+    stopped = node.guardian()
+    stopped.suspend()
+    first = tasks.add_many([["true"]] * 8)
+    node.says("event=guardian_silent")
+    stopped.resume()
+    sleepers = tasks.add_many([["sleep", "1000"]] * 8)
+    wait_until(lambda: len(node.tasks()) == 8, describe="all slots to be used")
+    assert [tasks.ended(task_id).state_id for task_id in first] == ["CS"] * 8
+    assert stopped in node.guardians()
+    tasks.sql("UPDATE long_task.task SET state_id = 'AC' WHERE id = ANY(%s)", sleepers)
+
+
 def test_stopped_guardians_are_not_waited_for(tmp_path: Path) -> None:
     roster = Roster([4, 4])
     for number in range(8):

@@ -97,6 +97,30 @@ def test_a_free_slot_is_better_than_to_wait_where_tasks_are_short() -> None:
     assert 0 in guardians(roster, 200, 201)
 
 
+def test_a_guardian_that_is_set_aside_is_given_nothing_where_another_has_room() -> None:
+    roster = roster_with(1, slots=(4, 4))
+    (silent,) = guardians(roster, 1)
+    assert not roster.set_aside(silent, True)
+    assert (roster.free, roster.room(NOW), roster.running) == (4, 4, 1)
+    for task_id in range(2, 10):
+        roster.order(Key(task_id, 1), NOW)
+    assert guardians(roster, *range(2, 10)) == [1 - silent] * 8
+    assert (roster.free, roster.room(NOW)) == (0, 0)
+    assert roster.set_aside(silent, False)
+    assert not roster.set_aside(silent, False)
+    assert (roster.free, roster.room(NOW)) == (3, 3)
+
+
+def test_nothing_is_claimed_for_guardians_that_are_all_set_aside() -> None:
+    roster = roster_with(1, 2, slots=(1,))
+    roster.end(end_short(1))
+    roster.set_aside(0, True)
+    assert (roster.free, roster.room(NOW), roster.waiting) == (0, 0, 0)
+    assert not roster.lasts(1.0, NOW)
+    roster.order(Key(3, 1), NOW)  # claimed before that was known
+    assert guardians(roster, 3) == [0]
+
+
 def test_an_end_is_handed_in_once_when_it_was_taken_in() -> None:
     roster = roster_with(1)
     roster.end(end(1))

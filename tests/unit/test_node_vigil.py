@@ -47,6 +47,23 @@ def test_silence_is_counted_in_looks_and_not_in_time() -> None:
     assert vigil.in_vain == 0
 
 
+def test_who_does_not_answer_is_silent_and_a_while_later_lost() -> None:
+    vigil = Vigil()
+    vigil.told(100.0)
+    for at in range(101, 103):
+        vigil.look(float(at))
+        assert not vigil.is_silent
+    for at in range(103, 111):
+        vigil.look(float(at))
+        assert vigil.is_silent
+        assert not vigil.is_lost
+    vigil.look(111.0)
+    assert vigil.is_lost
+    vigil.heard([Pong(1)])
+    assert not vigil.is_silent
+    assert not vigil.is_lost
+
+
 def test_any_word_ends_the_silence_and_only_the_answer_ends_the_question() -> None:
     vigil = Vigil()
     vigil.told(100.0)
