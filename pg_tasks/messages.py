@@ -68,7 +68,8 @@ class Kill(NamedTuple):
     reason: str
     """What ``Ended.reason`` will say if this is what ended the process."""
     delay: float = 0.0
-    """Seconds in which the process may still end by itself before the SIGTERM."""
+    """Seconds in which the process may still end by itself before the SIGTERM. What waits for a
+    slot is withdrawn at once, and no reason is given for it."""
     grace: float | None = None
     """Seconds between SIGTERM and SIGKILL; None: the ``kill_grace`` of the attempt's Start."""
 
