@@ -55,7 +55,7 @@ class Member:
         self.link = _CountedLink(dsn, f"pg_tasks worker {worker_id}", 60.0, 10.0)
         self.started = 0
         self._endless = endless
-        roster = Roster(slots)
+        roster = Roster([slots])
         self._dispatch = Dispatch(roster, worker_id, 10.0, 10.0)
         identity = Identity(
             worker_id, group_id, slots, f"member-{worker_id}", "crowd", worker_id,

@@ -68,7 +68,8 @@ class Kill(NamedTuple):
     reason: str
     """What ``Ended.reason`` will say if this is what ended the process."""
     delay: float = 0.0
-    """Seconds in which the process may still end by itself before the SIGTERM."""
+    """Seconds in which the process may still end by itself before the SIGTERM. What waits for a
+    slot is withdrawn at once, and no reason is given for it."""
     grace: float | None = None
     """Seconds between SIGTERM and SIGKILL; None: the ``kill_grace`` of the attempt's Start."""
 
@@ -89,6 +90,12 @@ class Fence(NamedTuple):
 
     deadline: float
     """Seconds of CLOCK_BOOTTIME, which goes on while the machine is suspended."""
+
+
+class Ping(NamedTuple):
+    """Answer with Pong of the same number, when all that came before is known."""
+
+    number: int
 
 
 class Started(NamedTuple):
@@ -139,13 +146,19 @@ class Fenced(NamedTuple):
     killed: int
 
 
-Request: TypeAlias = Start | Stop | Kill | KillAll | GiveBack | Fence
-News: TypeAlias = Started | Ended | Fenced
+class Pong(NamedTuple):
+    """The answer to a Ping."""
+
+    number: int
+
+
+Request: TypeAlias = Start | Stop | Kill | KillAll | GiveBack | Fence | Ping
+News: TypeAlias = Started | Ended | Fenced | Pong
 Message: TypeAlias = Request | News
 
 _KINDS: dict[str, type[Message]] = {
     kind.__name__: kind
-    for kind in (Start, Stop, Kill, KillAll, GiveBack, Fence, Started, Ended, Fenced)
+    for kind in (Start, Stop, Kill, KillAll, GiveBack, Fence, Ping, Started, Ended, Fenced, Pong)
 }
 _LENGTH = struct.Struct("!I")
 

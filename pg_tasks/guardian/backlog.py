@@ -5,7 +5,7 @@ from collections.abc import Collection
 from math import inf
 from typing import NamedTuple
 
-from pg_tasks.messages import Kill, Start
+from pg_tasks.messages import Start
 
 Key = tuple[int, int]
 
@@ -15,8 +15,6 @@ class Waiting(NamedTuple):
 
     start: Start
     since: float
-    kills: list[Kill]
-    """What is to be planned as soon as it is a process."""
 
 
 class Backlog:
@@ -38,13 +36,9 @@ class Backlog:
         """It waits from ``now`` on. A key that is there already is left as it is."""
         key = (start.task_id, start.attempt)
         if key not in self._waiting:
-            self._waiting[key] = Waiting(start, now, [])
+            self._waiting[key] = Waiting(start, now)
             self._count += 1
             heapq.heappush(self._heap, (start.priority, self._count, key))
-
-    def plan(self, kill: Kill) -> None:
-        """For one that is there: to be ended so long after its start."""
-        self._waiting[kill.task_id, kill.attempt].kills.append(kill)
 
     def take(self) -> Waiting:
         """Remove the best. There must be one."""

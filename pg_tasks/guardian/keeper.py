@@ -64,7 +64,7 @@ class Keeper:
 
         None: it could not be started, and the news say why.
         """
-        start, _, kills = self._backlog.take()
+        start, _ = self._backlog.take()
         key = (start.task_id, start.attempt)
         result_path = f"{self._config.run_dir}/{key[0]}-{key[1]}.json"
         started = boottime()
@@ -84,8 +84,6 @@ class Keeper:
         )
         self.attempts[key] = attempt
         self._mains[spawned.pid] = attempt
-        for kill in kills:
-            attempt.escalation.kill(kill.reason, kill.delay, kill.grace, started)
         self._deadlines.put(attempt)
         return attempt
 
@@ -125,13 +123,14 @@ class Keeper:
             self._killer.stop(attempt)
 
     def kill(self, message: Kill, now: float) -> None:
-        """Plan it, and take what is due of the plan at once. An unknown key is no error."""
+        """Plan it, and take what is due of the plan at once. An unknown key is no error.
+
+        One that was not started yet is not started.
+        """
         key = (message.task_id, message.attempt)
         if key in self._backlog:
-            if message.delay > 0:
-                self._backlog.plan(message)
-            else:
-                self._withdraw(key, message.reason)
+            # What is to have time to end by itself has not begun: nothing was done to it.
+            self._withdraw(key, None if message.delay > 0 else message.reason)
         elif (attempt := self.attempts.get(key)) is not None:
             attempt.escalation.kill(message.reason, message.delay, message.grace, now)
             if attempt.escalation.next() <= now:

@@ -24,6 +24,8 @@ from pg_tasks.messages import (
     KillAll,
     Message,
     News,
+    Ping,
+    Pong,
     Start,
     Started,
     Stop,
@@ -129,23 +131,28 @@ class Loop:
                 self._keeper.accept(message, boottime())
             case Stop():
                 self._keeper.stop(message)
-            case Kill():
-                # What has ended by itself before is told so, and not that it was killed.
-                self._keeper.reap()
-                self._keeper.kill(message, boottime())
-            case KillAll():
-                self._keeper.reap()
-                self._keeper.kill_all(message, boottime())
+            case Kill() | KillAll():
+                self._kill(message)
             case GiveBack():
                 self._keeper.give_back_waiting()
             case Fence():
                 self._deadline = message.deadline
                 self._fenced = False
                 self._alarm.set(message.deadline)
-            case Started() | Ended() | Fenced():
+            case Ping():
+                self._keeper.news.append(Pong(message.number))
+            case Started() | Ended() | Fenced() | Pong():
                 raise ProtocolError("the node sent what only the guardian says")
             case _:
                 _unknown(message)
+
+    def _kill(self, message: Kill | KillAll) -> None:
+        # What has ended by itself before is told so, and not that it was killed.
+        self._keeper.reap()
+        if isinstance(message, Kill):
+            self._keeper.kill(message, boottime())
+        else:
+            self._keeper.kill_all(message, boottime())
 
     def _keep_fence(self) -> None:
         """A push that came in time counts, even if the guardian was frozen and reads it late."""

@@ -3,11 +3,14 @@
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 COOKIE = b"PG_TASKS_RESULT="
 """The environment entry that tells whose a process is, unique to an attempt of a guardian."""
 _ENVIRON_LIMIT = 4 * 1024 * 1024
+_THREADS = 8
+"""Of one process that are asked."""
 _LIST_READ = 65536
 _LIST_END = 2048
 """The kernel gives a list out by pages of at least 4096 bytes: less than half is its end."""
@@ -88,7 +91,7 @@ class ProcessTree:
 
     def cookie(self, pid: int) -> bytes | None:
         """The PG_TASKS_RESULT that ``pid`` was started with; None: there is none, or not for us."""
-        environ = _read(b"/proc/%d/environ" % pid, _ENVIRON_LIMIT)
+        environ = _read_memory(pid, b"environ", _ENVIRON_LIMIT)
         at = 0 if environ.startswith(COOKIE) else environ.find(b"\0" + COOKIE) + 1
         if at == 0 and not environ.startswith(COOKIE):
             return None
@@ -96,15 +99,15 @@ class ProcessTree:
 
     def has_environment(self, pid: int) -> bool:
         """False in the middle of execve(2), of a process without any, and if it is not for us."""
-        return bool(_read(b"/proc/%d/environ" % pid, 1))
+        return bool(_read_memory(pid, b"environ", 1))
 
     def arguments(self, pid: int) -> list[bytes]:
         """What it was executed with; empty when it is gone."""
-        return _read(b"/proc/%d/cmdline" % pid).split(b"\0")[:-1]
+        return _read_memory(pid, b"cmdline").split(b"\0")[:-1]
 
     def has_arguments(self, pid: int) -> bool:
         """False in the middle of execve(2): what was executed shows its arguments first."""
-        return bool(_read(b"/proc/%d/cmdline" % pid, 1))
+        return bool(_read_memory(pid, b"cmdline", 1))
 
     def signal(self, process: Process, signum: int) -> bool:
         """Signal ``process`` and nothing that has its pid after it. False: it was gone already.
@@ -195,6 +198,27 @@ def _parse(pid: int, stat: bytes) -> Process:
         # its code (fs/binfmt_elf.c: create_elf_tables comes before start_code).
         program=None if fields[23] == b"0" and fields[20] != b"0" else int(fields[23]),
     )
+
+
+def _read_memory(pid: int, name: bytes, limit: int = 1 << 30) -> bytes:
+    """A file that shows something of the memory of ``pid``.
+
+    A first thread that has ended shows nothing any more, while others of the process still run.
+    """
+    data = _read(b"/proc/%d/%b" % (pid, name), limit)
+    if data:
+        return data
+    try:
+        threads = os.listdir(b"/proc/%d/task" % pid)
+    except OSError:
+        return b""
+    others = (thread for thread in threads if thread != b"%d" % pid)
+    # Each shows the same, unless it is ending or not for us.
+    for thread in islice(others, _THREADS):
+        data = _read(b"/proc/%d/task/%b/%b" % (pid, thread, name), limit)
+        if data:
+            return data
+    return b""
 
 
 def _read(path: bytes, limit: int = 1 << 30) -> bytes:

@@ -59,7 +59,7 @@ class Dispatch:
         if refused is not None:
             self._roster.report_unstarted(without_process(key, refused, now))
             return
-        self._roster.order(key)
+        self._roster.order(key, now)
         self._requests.append(start_request(order, self._worker_id, self._kill_grace))
 
     def _attend(self, item: Attend, now: float) -> None:

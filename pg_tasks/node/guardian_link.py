@@ -17,11 +17,13 @@ from pg_tasks.guardian.config import Config, to_argument
 from pg_tasks.guardian.extinction import kill_children
 from pg_tasks.guardian.kernel import become_subreaper
 from pg_tasks.guardian.tree import Process, ProcessTree
-from pg_tasks.messages import Ended, Fenced, News, Request, Started
+from pg_tasks.messages import Ended, Fenced, News, Pong, Request, Started
 from pg_tasks.node import run_dir
 
-_CLOSE_LIMIT = 30.0
+CLOSE_LIMIT = 30.0
 """Seconds: a guardian that has not killed everything by then is stuck, and killed itself."""
+_GLANCE = 0.25
+"""Seconds after which a guardian that is waited for is looked at: it may have been stopped."""
 
 
 class GuardianLink:
@@ -113,18 +115,28 @@ class GuardianLink:
             messages = self._channel.receive()
         except (ConnectionError, ProtocolError) as error:
             raise GuardianDied(f"the guardian is gone: {error}") from None
-        return [item for item in messages if isinstance(item, Started | Ended | Fenced)]
+        return [item for item in messages if isinstance(item, Started | Ended | Fenced | Pong)]
+
+    def last_words(self) -> list[News]:
+        """After ``kill_orphans``: what it had said and nobody has read. Raises nothing."""
+        poller = select.poll()
+        poller.register(self._channel.fileno(), select.POLLIN)
+        said: list[News] = []
+        with suppress(GuardianDied):
+            while poller.poll(0):
+                said += self.receive()
+        return said
 
     def shut(self) -> None:
         """Have the guardian end itself and everything it runs, at once; ``close`` waits for it."""
         if not self._reaped:
             self._channel.shut_writing()
 
-    def close(self, limit: float = _CLOSE_LIMIT, spare: Collection[int] = ()) -> None:
+    def close(self, limit: float = CLOSE_LIMIT, spare: Collection[int] = ()) -> None:
         """End the guardian and everything it runs, at once, and wait for that; may be repeated.
 
-        A guardian that takes longer than ``limit`` seconds is killed, and its tasks from here;
-        ``spare`` as for ``kill_orphans``.
+        A guardian that takes longer than ``limit`` seconds, or is stopped, is killed, and its tasks
+        from here; ``spare`` as for ``kill_orphans``.
         """
         if not self._reaped:
             self.shut()
@@ -134,6 +146,17 @@ class GuardianLink:
         self._channel.close()
         if self._run_dir is not None:
             run_dir.remove(self._run_dir)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped it (SIGSTOP, a debugger): it hears nothing."""
+        process = self._tree.look(self.pid)
+        return process is not None and process.stopped
+
+    def kill(self) -> None:
+        """Kill the guardian alone, and wait for nothing: ``receive`` tells when it is dead."""
+        if not self._reaped:
+            self._tree.signal(self._process, SIGKILL)
 
     def kill_orphans(self, spare: Collection[int] = ()) -> int:
         """After GuardianDied: end the guardian for certain, and all that it had started.
@@ -172,13 +195,15 @@ class GuardianLink:
         poller = select.poll()
         poller.register(self._channel.fileno(), select.POLLIN)
         until = time.monotonic() + limit
-        while (left := until - time.monotonic()) > 0:
-            poller.poll(left * 1000)
-            try:
-                self._channel.receive()
-            except (ConnectionError, ProtocolError):
-                return True
-        return False
+        while True:
+            left = until - time.monotonic()
+            if poller.poll(min(max(left, 0.0), _GLANCE) * 1000):
+                try:
+                    self._channel.receive()
+                except (ConnectionError, ProtocolError):
+                    return True
+            elif left <= 0 or self.is_stopped:
+                return False
 
     def _reap(self) -> None:
         # The program that a node is embedded in may reap whatever ends.

@@ -1,18 +1,36 @@
 """The guardians of a node. Each has a part of the slots, and starts processes beside the others."""
 
+import logging
 import os
 import select
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from pg_tasks.errors import GuardianDied
 from pg_tasks.guardian.config import Config
+from pg_tasks.guardian.kernel import boottime
 from pg_tasks.guardian.tree import ProcessTree
-from pg_tasks.messages import Ended, Fence, Kill, News, Request, Start, Stop
+from pg_tasks.log import event
+from pg_tasks.messages import (
+    Ended,
+    Fence,
+    GiveBack,
+    Kill,
+    KillAll,
+    News,
+    Ping,
+    Request,
+    Start,
+    Stop,
+)
 from pg_tasks.node import run_dir
-from pg_tasks.node.guardian_link import GuardianLink
-from pg_tasks.node.roster import Key
+from pg_tasks.node.guardian_link import CLOSE_LIMIT, GuardianLink
+from pg_tasks.node.roster import Key, Roster
+from pg_tasks.node.vigil import Vigil
+
+logger = logging.getLogger(__name__)
 
 _SLOTS_EACH = 4
 """A guardian more for so many slots: fewer do not keep one busy."""
@@ -23,8 +41,10 @@ class Death(NamedTuple):
     """A guardian that died, and was replaced."""
 
     error: GuardianDied
+    said: list[News]
+    """What it had still said."""
     lost: list[Key]
-    """The attempts it had."""
+    """The attempts it had, but for those whose end it had said."""
     killed: int
     """Processes that it had left behind."""
 
@@ -41,14 +61,16 @@ def share(slots: int) -> list[int]:
 
 
 class Guardians:
-    """Which of them has an attempt, and what to tell whom. Nothing blocks but ``close``, and
+    """What each of them was given, and what to tell whom. Nothing blocks but ``close``, and
     ``bury`` when one has died."""
 
-    def __init__(self, config: Config, slots: int) -> None:
-        """Starts them. Raises as ``GuardianLink.start``."""
-        self._configs = [config._replace(slots=part) for part in share(slots)]
+    def __init__(self, config: Config, roster: Roster) -> None:
+        """Starts them. ``roster``: says whose each attempt is. Raises as ``GuardianLink.start``."""
+        self._roster = roster
+        self._configs = [config._replace(slots=slots) for slots in roster.slots]
         self._links: list[GuardianLink] = []
         self._keys: list[set[Key]] = []
+        self._vigils = [Vigil() for _ in self._configs]
         self._errors: dict[int, GuardianDied] = {}
         self._fence: Fence | None = None
         self._run_dir = run_dir.claim(Path(config.run_dir), ProcessTree())
@@ -60,6 +82,11 @@ class Guardians:
             self.close()
             raise
 
+    @property
+    def links(self) -> tuple[GuardianLink, ...]:
+        """Those that serve now."""
+        return tuple(self._links)
+
     def register(self, poll: "select.poll") -> None:
         """Have them watched: for what they say, and for taking what they have not taken."""
         for link in self._links:
@@ -68,15 +95,14 @@ class Guardians:
             )
 
     def send(self, requests: Iterable[Request]) -> None:
-        """An attempt goes to the one with the most room, what is about it to where it is, all else
-        to all of them."""
+        """What is about an attempt goes to where it is, all else to all of them."""
         frames: list[list[Request]] = [[] for _ in self._links]
         for request in requests:
             for index in self._concerned(request):
                 frames[index].append(request)
         for index, frame in enumerate(frames):
             if frame:
-                self._tell(index, frame)
+                self._tell(index, [*frame, *self._watch(index, frame)])
 
     def hear(self, ready: Iterable[int]) -> list[News]:
         """What those have to say whose descriptors are ready."""
@@ -92,11 +118,25 @@ class Guardians:
             except GuardianDied as error:
                 self._errors[index] = error
                 continue
-            for item in news:
-                if isinstance(item, Ended):
-                    self._keys[index].discard(Key(item.task_id, item.attempt))
+            self._take_note(index, news)
             heard += news
         return heard
+
+    def look_at(self) -> float:
+        """When ``look`` has something to do; infinity: never, as things are."""
+        return min(vigil.look_at for vigil in self._vigils)
+
+    def look(self, now: float) -> bool:
+        """Call after ``hear``. True: one that did not answer can be given attempts again.
+
+        Kills a guardian that hangs, if that cannot wait; ``hear`` and ``bury`` tell of its death.
+        """
+        back = False
+        for index, vigil in enumerate(self._vigils):
+            if now >= vigil.look_at and index not in self._errors:
+                self._look_at(index, now)
+            back |= self._roster.set_aside(index, vigil.is_silent)
+        return back
 
     def bury(self) -> list[Death]:
         """Kill what those that died have left, and start others in their place."""
@@ -105,9 +145,13 @@ class Guardians:
             index, error = self._errors.popitem()
             spare = [link.pid for link in self._links if link is not self._links[index]]
             killed = self._links[index].kill_orphans(spare)
+            # It may have been noticed by a send, when nobody had read all that came before.
+            said = self._links[index].last_words()
+            self._take_note(index, said)
             self._links[index].close()
-            deaths.append(Death(error, list(self._keys[index]), killed))
+            deaths.append(Death(error, said, list(self._keys[index]), killed))
             self._keys[index].clear()
+            self._vigils[index] = Vigil()
             self._links[index] = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
             if self._fence is not None:
                 self._tell(index, [self._fence])
@@ -117,15 +161,18 @@ class Guardians:
         """End them all, and everything they run, at once."""
         for link in self._links:
             link.shut()
+        until = time.monotonic() + CLOSE_LIMIT
         for link in self._links:
-            link.close(spare=[other.pid for other in self._links if other is not link])
+            spare = [other.pid for other in self._links if other is not link]
+            link.close(max(until - time.monotonic(), 0.0), spare)
         run_dir.remove(self._run_dir)
 
     def _concerned(self, request: Request) -> Iterable[int]:
         match request:
             case Start():
-                index = min(range(len(self._links)), key=self._load)
-                self._keys[index].add(Key(request.task_id, request.attempt))
+                key = Key(request.task_id, request.attempt)
+                index = self._roster.guardian(key)
+                self._keys[index].add(key)
                 return (index,)
             case Stop() | Kill():
                 key = Key(request.task_id, request.attempt)
@@ -134,10 +181,34 @@ class Guardians:
                 self._fence = request
         return range(len(self._links))
 
-    def _load(self, index: int) -> float:
-        slots = self._configs[index].slots
-        assert slots is not None
-        return len(self._keys[index]) / slots
+    def _look_at(self, index: int, now: float) -> None:
+        vigil, link = self._vigils[index], self._links[index]
+        was_silent = vigil.is_silent
+        ping = vigil.look(now)
+        if ping is not None:
+            self._tell(index, [ping])
+        elif (vigil.is_deaf and self._keys[index]) or (vigil.is_lost and link.is_stopped):
+            event(logger, logging.ERROR, "guardian_hangs", pid=link.pid)
+            vigil.end()
+            link.kill()
+        elif vigil.is_silent and not was_silent:
+            event(logger, logging.WARNING, "guardian_silent", pid=link.pid)
+
+    def _watch(self, index: int, frame: Iterable[Request]) -> Iterable[Ping]:
+        """What it is asked together with ``frame``."""
+        now = boottime()
+        for request in frame:
+            if isinstance(request, KillAll) and request.grace == 0:
+                return [self._vigils[index].hurry(now)]
+            if not isinstance(request, Fence | GiveBack):
+                self._vigils[index].told(now)
+        return []
+
+    def _take_note(self, index: int, news: Iterable[News]) -> None:
+        self._vigils[index].heard(news)
+        for item in news:
+            if isinstance(item, Ended):
+                self._keys[index].discard(Key(item.task_id, item.attempt))
 
     def _tell(self, index: int, requests: list[Request]) -> None:
         try:

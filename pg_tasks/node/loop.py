@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 
 from pg_tasks import __version__
@@ -24,13 +25,13 @@ from pg_tasks.exhaustive import assert_never
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.kernel import boottime
 from pg_tasks.log import event
-from pg_tasks.messages import Ended, Fenced, News, Started
+from pg_tasks.messages import Ended, Fenced, News, Pong, Started
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.calls import Identity
 from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.ear import Ear
-from pg_tasks.node.guardians import Guardians
+from pg_tasks.node.guardians import Guardians, share
 from pg_tasks.node.lease import Terms
 from pg_tasks.node.link import Link, Phase
 from pg_tasks.node.remains import judge, kill_remains, name_process
@@ -74,7 +75,7 @@ class Node:
         )
         call_limit = terms.call_limit(settings.call_timeout)
         self._settings = settings
-        self._roster = Roster(settings.max_task_count)
+        self._roster = Roster(share(settings.max_task_count))
         self._link = Link(
             settings.dsn,
             f"pg_tasks worker {settings.worker_id}",
@@ -126,7 +127,7 @@ class Node:
     def _run(self) -> int:
         kill_remains()
         with self._run_dir() as run_dir:
-            self._guardians = Guardians(self._config(run_dir), self._settings.max_task_count)
+            self._guardians = Guardians(self._config(run_dir), self._roster)
             try:
                 with self._signals():
                     while not self._session.over:
@@ -183,6 +184,8 @@ class Node:
             self._hear_stop()
         for news in self._guardians.hear(ready):
             self._take(news)
+        if self._guardians.look(boottime()):
+            self._session.has_room()
         if database in ready:
             self._session.advance(boottime())
         if self._ear is not None and ear in ready:
@@ -193,6 +196,8 @@ class Node:
         """Milliseconds until something is due; None: nothing is."""
         ear = self._ear.wake_at() if self._ear is not None else None
         times = [time for time in (self._session.wake_at(), ear, self._end_at) if time is not None]
+        if (look_at := self._guardians.look_at()) < inf:
+            times.append(look_at)
         # Rounded up by poll(2) to a whole millisecond, so that a time has come when it wakes.
         return max(min(times) - boottime(), 0.0) * 1000 + 0.5 if times else None
 
@@ -231,6 +236,8 @@ class Node:
                 )  # fmt: skip
             case Fenced():
                 event(logger, logging.ERROR, "fenced", killed=news.killed)
+            case Pong():
+                return
             case _:
                 assert_never(news)
 
@@ -238,6 +245,8 @@ class Node:
         """The tasks are our children now, because we are a subreaper: they were killed; go on."""
         for death in self._guardians.bury():
             event(logger, logging.ERROR, "guardian_died", error=death.error, killed=death.killed)
+            for news in death.said:
+                self._take(news)
             now = boottime()
             for key in death.lost:
                 self._session.ended(without_process(key, GUARDIAN_DIED, now))

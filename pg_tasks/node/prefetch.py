@@ -1,4 +1,4 @@
-"""How much a node claims beyond its free slots, so that its guardian has the next tasks at hand.
+"""How much is claimed beyond the slots of a guardian, so that it has the next tasks at hand.
 
 A slot whose task ends is empty until the end was reported, another task was claimed and its order
 has come: a few milliseconds, which only short tasks notice. So as many are claimed ahead as short
@@ -20,7 +20,7 @@ _MOST = 200
 
 
 class Prefetch:
-    """Counts the ends of short tasks."""
+    """Counts the ends of short tasks at one guardian."""
 
     def __init__(self) -> None:
         self._ends: deque[float] = deque(maxlen=_MOST)
@@ -36,6 +36,6 @@ class Prefetch:
             self._ends.popleft()
         return len(self._ends)
 
-    def lasts(self, waiting: int, seconds: float, now: float) -> bool:
-        """Whether so many that wait for a slot are enough for that time, as things go now."""
-        return waiting > self.ahead(now) * seconds / _WINDOW
+    def within(self, seconds: float, now: float) -> float:
+        """How many short ones end in that time, as things go now."""
+        return self.ahead(now) * seconds / _WINDOW

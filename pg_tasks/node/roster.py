@@ -1,13 +1,15 @@
-"""Which attempts a node has, from the order to start until their end is written down.
+"""Which attempts a node has, from the order to start until their end is written down, and which of
+its guardians has them.
 
 Bookkeeping only: no clock, no I/O. An attempt is live from its order to its Ended, and known until
 the report of its end has been accepted by the database.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pg_tasks.messages import Ended
+from pg_tasks.node.share import Share
 
 
 class Key(NamedTuple):
@@ -17,12 +19,20 @@ class Key(NamedTuple):
     attempt: int
 
 
-class Roster:
-    """The attempts of a node that has ``slots`` slots."""
+class _Live:
+    """An attempt that is not over."""
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-        self._live: dict[Key, str | None] = {}
+    def __init__(self, guardian: int) -> None:
+        self.guardian = guardian
+        self.told: str | None = None
+
+
+class Roster:
+    """The attempts of a node whose guardians have so many ``slots`` each."""
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        self._shares = [Share(each) for each in slots]
+        self._live: dict[Key, _Live] = {}
         self._due: dict[Key, Ended] = {}
         self._in_flight: dict[Key, Ended] = {}
         self._put_off: dict[Key, Ended] = {}
@@ -33,23 +43,33 @@ class Roster:
         return len(self._live)
 
     @property
-    def free(self) -> int:
-        """How many more there may be."""
-        return self.room(0)
+    def slots(self) -> list[int]:
+        """Of each guardian."""
+        return [share.slots for share in self._shares]
 
-    def room(self, ahead: int) -> int:
-        """How many more may be ordered, if ``ahead`` of them may wait for a slot."""
-        return max(self._slots + ahead - len(self._live), 0)
+    @property
+    def free(self) -> int:
+        """How many more have a slot at once."""
+        return sum(share.free for share in self._shares)
 
     @property
     def running(self) -> int:
         """How many of the live ones have a slot."""
-        return min(len(self._live), self._slots)
+        return sum(share.running for share in self._shares)
 
     @property
     def waiting(self) -> int:
         """How many of the live ones wait for a slot."""
-        return max(len(self._live) - self._slots, 0)
+        return sum(share.waiting for share in self._shares)
+
+    def room(self, now: float) -> int:
+        """How many to claim. Where some are claimed ahead one at least: it may be a better one."""
+        ahead = sum(share.ahead(now) for share in self._shares)
+        return max(sum(share.room(now) for share in self._shares), min(ahead, 1))
+
+    def lasts(self, seconds: float, now: float) -> bool:
+        """Whether those that wait for a slot are enough for that time, as things go now."""
+        return self.waiting > sum(share.starts_within(seconds, now) for share in self._shares)
 
     @property
     def due(self) -> bool:
@@ -79,23 +99,39 @@ class Roster:
             key in self._live or key in self._due or key in self._in_flight or key in self._put_off
         )
 
-    def order(self, key: Key) -> None:
-        """The attempt is being started."""
-        self._live[key] = None
+    def order(self, key: Key, now: float) -> None:
+        """The attempt is being started, by the guardian that has the most room for it."""
+        guardian = min(
+            range(len(self._shares)), key=lambda index: self._shares[index].reluctance(now)
+        )
+        self._shares[guardian].held += 1
+        self._live[key] = _Live(guardian)
+
+    def set_aside(self, guardian: int, aside: bool) -> bool:
+        """Whether it is to be given nothing where another can have it. True: it is back."""
+        share = self._shares[guardian]
+        before, share.aside = share.aside, aside
+        return before and not aside
+
+    def guardian(self, key: Key) -> int:
+        """Whose the live attempt is."""
+        return self._live[key].guardian
 
     def tell(self, key: Key, what: str) -> bool:
         """Whether the live attempt has yet to be told ``what``; it counts as told from now on."""
-        if key not in self._live or self._live[key] == what:
+        live = self._live.get(key)
+        if live is None or live.told == what:
             return False
-        self._live[key] = what
+        live.told = what
         return True
 
     def end(self, report: Ended) -> bool:
         """The attempt is over. False if nothing is known of it, and nothing is to be reported."""
         key = Key(report.task_id, report.attempt)
-        if key not in self._live:
+        live = self._live.pop(key, None)
+        if live is None:
             return False
-        del self._live[key]
+        self._shares[live.guardian].ended(report)
         self._due[key] = report
         return True
 

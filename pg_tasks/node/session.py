@@ -19,7 +19,6 @@ from pg_tasks.node.contact import Contact
 from pg_tasks.node.dispatch import Dispatch
 from pg_tasks.node.lease import Lease, Terms, granted
 from pg_tasks.node.link import Hints, Link, Phase
-from pg_tasks.node.prefetch import Prefetch
 from pg_tasks.node.roster import Roster
 from pg_tasks.node.standby import Standby
 from pg_tasks.node.upkeep import Upkeep
@@ -89,7 +88,6 @@ class Session:
         self._dismissed = False
         self._leave_at = 0.0
         self._watch = Watch()
-        self._prefetch = Prefetch()
         self._upkeep = Upkeep()
         self._sync_at: float | None = None
         self._retry_at: float | None = None
@@ -136,9 +134,12 @@ class Session:
         self.leaving = True
         self._hinted = True
 
+    def has_room(self) -> None:
+        """There are free slots that nobody has asked for."""
+        self._hinted = True
+
     def ended(self, report: Ended) -> None:
         """An attempt is over."""
-        self._prefetch.ended(report)
         self._roster.end(report)
 
     def wake_at(self) -> float | None:
@@ -244,9 +245,7 @@ class Session:
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._roster.retry()
-        ends_can_wait = now < self._asked_at + PACE and self._prefetch.lasts(
-            self._roster.waiting, PACE, now
-        )
+        ends_can_wait = now < self._asked_at + PACE and self._roster.lasts(PACE, now)
         return (
             (self._roster.due and not ends_can_wait)
             or self._hinted
@@ -271,16 +270,11 @@ class Session:
             known=roster.known_tasks() if renews or not self._contact.compared else None,
             watched=watched if renews else None,
             reports=roster.take_reports(),
-            free_slots=0 if self._is_leaving else self._room(now),
+            free_slots=0 if self._is_leaving else roster.room(now),
             running=roster.running,
             lease_seconds=self._rules.terms.duration if renews else None,
             now=now,
         )
-
-    def _room(self, now: float) -> int:
-        """How many to claim. Where some are claimed ahead one at least: it may be a better one."""
-        ahead = self._prefetch.ahead(now)
-        return max(self._roster.room(ahead), min(ahead, 1))
 
     def _advance(self, now: float) -> None:
         row = self._link.advance(now)

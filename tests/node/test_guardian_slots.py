@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pg_tasks.guardian.kernel import boottime
-from pg_tasks.messages import LEASE_LOST, Ended, Fence, GiveBack, KillAll, Started
+from pg_tasks.messages import LEASE_LOST, UNSTARTED, Ended, Fence, GiveBack, KillAll, Started
 from tests.node.guardian_fixtures import Rig, guardian
 
 
@@ -83,6 +83,19 @@ def test_one_that_waits_can_be_cancelled(tmp_path: Path) -> None:
         rig.kill(2)
         end = rig.ended(2)
         assert (end.reason, end.given_back, end.pid) == ("cancelled", False, None)
+
+
+def test_one_that_waits_is_not_started_if_its_task_is_over(tmp_path: Path) -> None:
+    """Of a process this would be: it may end by itself for so long."""
+    with guardian(tmp_path, slots=1) as rig:
+        hold(rig, 1)
+        rig.send(rig.request(2, "true"))
+        rig.kill(2, "still running 600 s after it had ended its own task", delay=600.0)
+        end = rig.ended(2)
+        assert (end.reason, end.error, end.given_back) == (None, UNSTARTED, False)
+        rig.kill(1)
+        rig.ended(1)
+        assert not any(isinstance(item, Started) and item.task_id == 2 for item in rig.news)
 
 
 def test_when_all_are_killed_what_waits_is_given_back(tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ def ready(path: Path, script: str) -> list[str]:
 def test_a_worker_with_stop_1_starts_nothing_and_stays(node: RunningNode, tasks: Tasks) -> None:
     running = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done"))
     decoy = tasks.add(["sleep", "1000"])
-    tasks.in_state(running, "AE")
-    tasks.in_state(decoy, "AE")
+    wait_until(lambda: len(node.tasks()) == 2, describe="both to be processes")
     order_stop(tasks, 1)
     let_calls_pass(tasks, decoy)
     waiting = tasks.add(["true"])
@@ -48,8 +47,7 @@ def test_a_worker_with_stop_2_starts_nothing_and_leaves_when_it_is_idle(
 ) -> None:
     running = tasks.add(shell("while [ ! -e go ]; do sleep 0.02; done"))
     decoy = tasks.add(["sleep", "1000"])
-    tasks.in_state(running, "AE")
-    tasks.in_state(decoy, "AE")
+    wait_until(lambda: len(node.tasks()) == 2, describe="both to be processes")
     order_stop(tasks, 2)
     let_calls_pass(tasks, decoy)
     waiting = tasks.add(["true"])

@@ -1,9 +1,9 @@
-"""What waits for a slot: in which order, since when, and what is planned for it."""
+"""What waits for a slot: in which order, and since when."""
 
 from math import inf
 
 from pg_tasks.guardian.backlog import Backlog
-from pg_tasks.messages import Kill, Start
+from pg_tasks.messages import Start
 
 
 def start(task_id: int, priority: int = 0) -> Start:
@@ -36,7 +36,7 @@ def test_one_that_comes_again_keeps_its_place() -> None:
     backlog = filled(1, 2)
     backlog.put(start(1), 99.0)
     assert len(backlog) == 2
-    assert backlog.take() == (start(1), 10.0, [])
+    assert backlog.take() == (start(1), 10.0)
 
 
 def test_the_oldest_is_known() -> None:
@@ -46,13 +46,6 @@ def test_the_oldest_is_known() -> None:
     assert backlog.oldest() == 11.0
     backlog.take()
     assert backlog.oldest() == inf
-
-
-def test_what_is_planned_for_one_goes_with_it() -> None:
-    backlog = filled(1, 2)
-    kill = Kill(2, 1, "cancelled", 5.0)
-    backlog.plan(kill)
-    assert [backlog.take().kills for _ in range(2)] == [[], [kill]]
 
 
 def test_one_or_all_can_be_taken_out() -> None:

@@ -49,10 +49,9 @@ def test_there_is_a_limit() -> None:
     assert prefetch.ahead(100.0) == 200
 
 
-def test_what_waits_lasts_as_long_as_tasks_end_as_they_do_now() -> None:
+def test_as_many_end_in_a_time_as_did_just_now() -> None:
     prefetch = Prefetch()
     for _ in range(50):
         prefetch.ended(ended(100.0))
-    assert prefetch.lasts(21, 0.02, 100.0)
-    assert not prefetch.lasts(20, 0.02, 100.0)
-    assert not prefetch.lasts(0, 0.02, 200.0)
+    assert prefetch.within(0.02, 100.0) == 20
+    assert prefetch.within(0.02, 200.0) == 0

@@ -133,6 +133,30 @@ def test_what_a_dead_node_has_left_is_killed_first(dead: str) -> None:
         assert _verdict(_process_of(dead)) is Proof.DEAD
 
 
+_looks = pytest.mark.parametrize("look", [judge, lambda _: kill_remains()], ids=["judge", "all"])
+_WITHOUT_FIRST_THREAD = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@_looks
+def test_a_process_whose_first_thread_has_ended_is_not_passed_over(
+    dead: str, look: Callable[[str], object]
+) -> None:
+    result = f"/tmp/anywhere/{dead}/7-1.json"
+    command = [sys.executable, "-I", "-S", "-c", _WITHOUT_FIRST_THREAD]
+    with subprocess.Popen(command, env={**os.environ, "PG_TASKS_RESULT": result}) as left:
+        try:
+            stat = Path(f"/proc/{left.pid}/stat")
+            wait_until(lambda: ") Z " in stat.read_text(), describe="its first thread to end")
+            assert look(_process_of(dead)) in (Proof.DYING, 1)
+            assert left.wait(60) == -signal.SIGKILL
+        finally:
+            left.kill()
+
+
 def _show_in_execve(
     monkeypatch: pytest.MonkeyPatch, pid: int, before: bytes, looks: int = 1
 ) -> None:
@@ -158,7 +182,6 @@ def _show_in_execve(
     monkeypatch.setattr(tree, "_read", read_in_execve)
 
 
-_looks = pytest.mark.parametrize("look", [judge, lambda _: kill_remains()], ids=["judge", "all"])
 _IN_EXECVE = b"0"
 _ANOTHER_PROGRAM = b"4096"
 

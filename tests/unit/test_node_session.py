@@ -59,7 +59,7 @@ class Played:
 
     def __init__(self) -> None:
         self.link = PlayedLink()
-        self.roster = Roster(IDENTITY.slots)
+        self.roster = Roster([IDENTITY.slots])
         backoff = Backoff(1.0, 8.0, lambda: 0.0)
         standby = Standby(IDENTITY.worker_id, RULES.terms.renewal, self._judge)
         link = cast(Link, self.link)
