@@ -5,6 +5,7 @@ import os
 import select
 import time
 from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +36,12 @@ logger = logging.getLogger(__name__)
 _SLOTS_EACH = 4
 """A guardian more for so many slots: fewer do not keep one busy."""
 _MOST = 4
+_TRY_AGAIN = 1.0
+"""Seconds until it is tried again to start a guardian for which there was no process, or memory."""
 
 
 class Death(NamedTuple):
-    """A guardian that died, and was replaced."""
+    """A guardian that died, and is replaced as soon as that can be done."""
 
     error: GuardianDied
     said: list[News]
@@ -72,6 +75,10 @@ class Guardians:
         self._keys: list[set[Key]] = []
         self._vigils = [Vigil() for _ in self._configs]
         self._errors: dict[int, GuardianDied] = {}
+        self._missing: dict[int, float] = {}
+        """Those that could not be started, and when it is tried again."""
+        self._held: list[list[Request]] = [[] for _ in self._configs]
+        """What those are to be told."""
         self._fence: Fence | None = None
         self._run_dir = run_dir.claim(Path(config.run_dir), ProcessTree())
         try:
@@ -89,10 +96,11 @@ class Guardians:
 
     def register(self, poll: "select.poll") -> None:
         """Have them watched: for what they say, and for taking what they have not taken."""
-        for link in self._links:
-            poll.register(
-                link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_write else 0)
-            )
+        for index, link in enumerate(self._links):
+            if index not in self._missing:
+                poll.register(
+                    link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_write else 0)
+                )
 
     def send(self, requests: Iterable[Request]) -> None:
         """What is about an attempt goes to where it is, all else to all of them."""
@@ -101,7 +109,9 @@ class Guardians:
             for index in self._concerned(request):
                 frames[index].append(request)
         for index, frame in enumerate(frames):
-            if frame:
+            if index in self._missing:
+                self._held[index] += [item for item in frame if not isinstance(item, Fence)]
+            elif frame:
                 self._tell(index, [*frame, *self._watch(index, frame)])
 
     def hear(self, ready: Iterable[int]) -> list[News]:
@@ -124,7 +134,7 @@ class Guardians:
 
     def look_at(self) -> float:
         """When ``look`` has something to do; infinity: never, as things are."""
-        return min(vigil.look_at for vigil in self._vigils)
+        return min(*self._missing.values(), *(vigil.look_at for vigil in self._vigils), inf)
 
     def look(self, now: float) -> bool:
         """Call after ``hear``. True: one that did not answer can be given attempts again.
@@ -132,19 +142,24 @@ class Guardians:
         Kills a guardian that hangs, if that cannot wait; ``hear`` and ``bury`` tell of its death.
         """
         back = False
+        for index in [index for index, when in self._missing.items() if now >= when]:
+            self._replace(index)
         for index, vigil in enumerate(self._vigils):
             if now >= vigil.look_at and index not in self._errors:
                 self._look_at(index, now)
-            back |= self._roster.set_aside(index, vigil.is_silent)
+            aside = vigil.is_silent or index in self._missing
+            back |= self._roster.set_aside(index, aside)
         return back
 
     def bury(self) -> list[Death]:
-        """Kill what those that died have left, and start others in their place."""
+        """Kill what those that died have left, and start others in their place.
+
+        Where that cannot be done now, ``look`` tries again, and the rest go on.
+        """
         deaths = []
         while self._errors:
             index, error = self._errors.popitem()
-            spare = [link.pid for link in self._links if link is not self._links[index]]
-            killed = self._links[index].kill_orphans(spare)
+            killed = self._links[index].kill_orphans(self._others(index))
             # It may have been noticed by a send, when nobody had read all that came before.
             said = self._links[index].last_words()
             self._take_note(index, said)
@@ -152,9 +167,7 @@ class Guardians:
             deaths.append(Death(error, said, list(self._keys[index]), killed))
             self._keys[index].clear()
             self._vigils[index] = Vigil()
-            self._links[index] = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
-            if self._fence is not None:
-                self._tell(index, [self._fence])
+            self._replace(index)
         return deaths
 
     def close(self) -> None:
@@ -162,9 +175,8 @@ class Guardians:
         for link in self._links:
             link.shut()
         until = time.monotonic() + CLOSE_LIMIT
-        for link in self._links:
-            spare = [other.pid for other in self._links if other is not link]
-            link.close(max(until - time.monotonic(), 0.0), spare)
+        for index, link in enumerate(self._links):
+            link.close(max(until - time.monotonic(), 0.0), self._others(index))
         run_dir.remove(self._run_dir)
 
     def _concerned(self, request: Request) -> Iterable[int]:
@@ -180,6 +192,30 @@ class Guardians:
             case Fence():
                 self._fence = request
         return range(len(self._links))
+
+    def _others(self, index: int) -> list[int]:
+        """Their pids. That of one that is missing may be a task's by now."""
+        return [
+            link.pid
+            for other, link in enumerate(self._links)
+            if other != index and other not in self._missing
+        ]
+
+    def _replace(self, index: int) -> None:
+        try:
+            link = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
+        except OSError as error:
+            event(logger, logging.ERROR, "guardian_missing", error=error)
+            self._missing[index] = boottime() + _TRY_AGAIN
+            self._roster.set_aside(index, True)
+            return
+        self._links[index] = link
+        self._missing.pop(index, None)
+        held, self._held[index] = self._held[index], []
+        # A fence before all: what was held may have been passed by the end of a lease.
+        requests = [*([] if self._fence is None else [self._fence]), *held]
+        if requests:
+            self._tell(index, [*requests, *self._watch(index, requests)])
 
     def _look_at(self, index: int, now: float) -> None:
         vigil, link = self._vigils[index], self._links[index]

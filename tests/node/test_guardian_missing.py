@@ -1,0 +1,59 @@
+"""A guardian that died, and cannot be replaced for a while: the others go on."""
+
+import os
+import select
+from math import inf
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from pg_tasks.guardian.config import Config
+from pg_tasks.messages import Ended, Start
+from pg_tasks.node.guardian_link import GuardianLink
+from pg_tasks.node.guardians import Guardians
+from pg_tasks.node.roster import Key, Roster
+from tests.waiting import wait_until
+
+
+def hear(guardians: Guardians) -> dict[int, int | None]:
+    """The exit codes of what has ended."""
+    poll = select.poll()
+    guardians.register(poll)
+    news = guardians.hear([fd for fd, _ in poll.poll(100)])
+    return {item.task_id: item.exit_code for item in news if isinstance(item, Ended)}
+
+
+def start(task_id: int) -> Start:
+    return Start(task_id, 1, ["/bin/sh", "-c", f"exit {task_id}"], None, {}, None, None, 1.0)
+
+
+def test_the_others_go_on_until_it_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roster = Roster([2, 2])
+    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
+    try:
+        roster.order(Key(1, 1), 0.0)
+        missing = roster.guardian(Key(1, 1))
+        os.kill(guardians.links[missing].pid, SIGKILL)
+        with monkeypatch.context() as full:
+            full.setattr(GuardianLink, "start", _no_process)
+            wait_until(lambda: hear(guardians) or guardians.bury())
+            assert roster.free == 2
+            again_at = guardians.look_at()
+            roster.order(Key(2, 1), 0.0)
+            assert roster.guardian(Key(2, 1)) != missing
+            # The first was dealt out before anybody knew.
+            guardians.send([start(1), start(2)])
+            assert wait_until(lambda: hear(guardians)) == {2: 2}
+            assert not guardians.look(again_at)
+            assert again_at < guardians.look_at() < inf
+        assert guardians.look(again_at + 60)
+        assert wait_until(lambda: hear(guardians)) == {1: 1}
+    finally:
+        guardians.close()
+
+
+def _no_process(*arguments: object, **options: object) -> GuardianLink:
+    raise BlockingIOError("no more processes")
