@@ -6508,10 +6508,12 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- clears running_on, which is set once for each number, and for the rows only that this has changed. ON CONFLICT is a
 -- second guard, within a partition.
 --
+-- A row that was queued again while its process still ran is in another round (base_attempt), whatever has become of it since:
+-- how that process ends is in its history, and not in the row.
+--
 -- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
--- was claimed, leaves no history, and does not count (base_attempt grows with it). Its number never comes again, or this
--- report, if it came late, would undo the attempt that has it then. (At its old place nobody may look any more:
--- note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
+-- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
+-- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -6607,7 +6609,7 @@ BEGIN
         CASE
           WHEN r.old_state_id = 'AC' THEN 'CC'
           WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
-          WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+          WHEN r.old_state_id LIKE 'C%' AND r.failures > 0 THEN r.old_state_id
           ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
         END AS run_state_id,
         r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
@@ -6636,7 +6638,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
+        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
@@ -6649,14 +6651,14 @@ BEGIN
           WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
           ELSE t.ready_seq
         END,
-        exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
-        signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
+        exit_code = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+        signal = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
         error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
-        output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
+        output = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
         result = CASE
           WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
             long_task.parse_result(v.result)
-          WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+          WHEN v.old_state_id LIKE 'C%' AND v.failures > 0 AND v.result IS NOT NULL AND t.result IS NULL THEN
             long_task.parse_result(v.result)
           ELSE t.result
         END
@@ -6743,7 +6745,7 @@ $$;
 COMMENT ON FUNCTION long_task.finish_attempts(integer, json) IS
   'Write down how attempts ended and decide how their tasks go on. Returns the tasks whose report has to be handed in again.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:0bf7a55e54e3cdea7781690ff96082ae', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/finish_attempts', 'pg_tasks', 'changelog.xml', NOW(), 109, '9:e7befb5c25211f78d6adae3f32395b23', 'sqlFile path=procedures/finish_attempts.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/first_at_post::pg_tasks
 
@@ -7857,6 +7859,14 @@ BEGIN
     RETURN;
   END IF;
 
+  IF v_lease.process IS DISTINCT FROM p_process THEN
+    -- What this node gave back, its successor may have started, under the same number.
+    p_reports := (
+      SELECT COALESCE(json_agg(r), '[]')
+      FROM json_array_elements(p_reports) AS r
+      WHERE (r ->> 'given_back')::boolean IS NOT TRUE
+    );
+  END IF;
   v_lost := long_task.end_lease(v_lease, p_reports);
   IF v_lost IS NULL THEN
     -- Before others may write off what this node still has to tell, it asks again.
@@ -7903,7 +7913,7 @@ COMMENT ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text,
 
 REVOKE ALL ON FUNCTION long_task.lock_worker(integer, integer, integer, text, text, integer, text, integer, text, double precision, double precision, json, text, text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:558546c43179e7f1efe6e59787b233ee', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/lock_worker', 'pg_tasks', 'changelog.xml', NOW(), 128, '9:90fe4495d9e1bc9cb708bd630ea0c683', 'sqlFile path=procedures/lock_worker.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/log_event::pg_tasks
 
@@ -11425,6 +11435,7 @@ BEGIN
     SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
     FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
     v_calm := v_due_in IS NOT NULL;
+    v_wake_in := NULLIF(v_due_in, 'infinity');
   END IF;
   IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
@@ -11445,14 +11456,13 @@ BEGIN
       v_look_in := long_task.take_post(v_group_id);
     END IF;
     IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
-      v_wake_in := LEAST(
-        v_wake_in,
-        NULLIF(v_look_in, 0),
-        CASE
-          WHEN v_calm AND NOT v_ready AND v_look_in IS DISTINCT FROM 0 THEN NULLIF(v_due_in, 'infinity')
-          ELSE long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
-        END
-      );
+      v_wake_in := LEAST(v_wake_in, NULLIF(v_look_in, 0));
+      IF NOT v_calm OR v_ready OR v_look_in = 0 THEN
+        v_wake_in := LEAST(
+          v_wake_in,
+          long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        );
+      END IF;
     END IF;
   END IF;
   IF NOT v_idle AND v_stands THEN
@@ -11484,7 +11494,7 @@ COMMENT ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, inte
 
 REVOKE ALL ON FUNCTION long_task.sync(integer, bigint, integer, json, integer, integer, double precision, bigint[], text[]) FROM PUBLIC;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 180, '9:78d2d47f48d2ea157742ba722029f030', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/sync', 'pg_tasks', 'changelog.xml', NOW(), 180, '9:092de81b17da7d9fafe48a760107400b', 'sqlFile path=procedures/sync.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/table_option::pg_tasks
 

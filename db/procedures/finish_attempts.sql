@@ -13,10 +13,12 @@
 -- clears running_on, which is set once for each number, and for the rows only that this has changed. ON CONFLICT is a
 -- second guard, within a partition.
 --
+-- A row that was queued again while its process still ran is in another round (base_attempt), whatever has become of it since:
+-- how that process ends is in its history, and not in the row.
+--
 -- One that was claimed ahead and given back has never been an attempt: it goes to the front of its priority, where it
--- was claimed, leaves no history, and does not count (base_attempt grows with it). Its number never comes again, or this
--- report, if it came late, would undo the attempt that has it then. (At its old place nobody may look any more:
--- note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
+-- was claimed, and leaves no history, and its number is taken back, which no process has ever had. (At its old place
+-- nobody may look any more: note_gaps.) If it was cancelled meanwhile, it is an attempt that ended before it was started.
 --
 -- The settings keep the plan on the primary key, one row for each report, however many rows there are,
 -- and keep it: planning these statements costs as much as running them. Locking, history and update
@@ -112,7 +114,7 @@ BEGIN
         CASE
           WHEN r.old_state_id = 'AC' THEN 'CC'
           WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
-          WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+          WHEN r.old_state_id LIKE 'C%' AND r.failures > 0 THEN r.old_state_id
           ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
         END AS run_state_id,
         r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
@@ -141,7 +143,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
+        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
@@ -154,14 +156,14 @@ BEGIN
           WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
           ELSE t.ready_seq
         END,
-        exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
-        signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
+        exit_code = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+        signal = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
         error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
-        output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
+        output = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
         result = CASE
           WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
             long_task.parse_result(v.result)
-          WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+          WHEN v.old_state_id LIKE 'C%' AND v.failures > 0 AND v.result IS NOT NULL AND t.result IS NULL THEN
             long_task.parse_result(v.result)
           ELSE t.result
         END

@@ -111,6 +111,14 @@ BEGIN
     RETURN;
   END IF;
 
+  IF v_lease.process IS DISTINCT FROM p_process THEN
+    -- What this node gave back, its successor may have started, under the same number.
+    p_reports := (
+      SELECT COALESCE(json_agg(r), '[]')
+      FROM json_array_elements(p_reports) AS r
+      WHERE (r ->> 'given_back')::boolean IS NOT TRUE
+    );
+  END IF;
   v_lost := long_task.end_lease(v_lease, p_reports);
   IF v_lost IS NULL THEN
     -- Before others may write off what this node still has to tell, it asks again.

@@ -73,6 +73,7 @@ BEGIN
     SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
     FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
     v_calm := v_due_in IS NOT NULL;
+    v_wake_in := NULLIF(v_due_in, 'infinity');
   END IF;
   IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
@@ -93,14 +94,13 @@ BEGIN
       v_look_in := long_task.take_post(v_group_id);
     END IF;
     IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
-      v_wake_in := LEAST(
-        v_wake_in,
-        NULLIF(v_look_in, 0),
-        CASE
-          WHEN v_calm AND NOT v_ready AND v_look_in IS DISTINCT FROM 0 THEN NULLIF(v_due_in, 'infinity')
-          ELSE long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
-        END
-      );
+      v_wake_in := LEAST(v_wake_in, NULLIF(v_look_in, 0));
+      IF NOT v_calm OR v_ready OR v_look_in = 0 THEN
+        v_wake_in := LEAST(
+          v_wake_in,
+          long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        );
+      END IF;
     END IF;
   END IF;
   IF NOT v_idle AND v_stands THEN

@@ -101,9 +101,8 @@ class Roster:
 
     def order(self, key: Key, now: float) -> None:
         """The attempt is being started, by the guardian that has the most room for it."""
-        guardian = min(
-            range(len(self._shares)), key=lambda index: self._shares[index].reluctance(now)
-        )
+        reluctances = [share.reluctance(now) for share in self._shares]
+        guardian = reluctances.index(min(reluctances))
         self._shares[guardian].held += 1
         self._live[key] = _Live(guardian)
 

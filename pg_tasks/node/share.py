@@ -48,18 +48,21 @@ class Share:
         """How many of those that wait are started in that time, as things go now."""
         return 0 if self.aside else self._prefetch.within(seconds, now)
 
-    def reluctance(self, now: float) -> tuple[bool, bool, bool, float]:
+    def reluctance(self, now: float) -> tuple[int, float]:
         """The smallest of all is the one to be given the next attempt.
 
         A free slot is best. Where there is none, it has to be where slots become free: where some
         more may wait, or else where the fewest wait for what ends there.
         """
-        if self.free:
-            return False, False, False, self.held / self.slots
-        ahead = self.ahead(now)
-        if self.waiting < ahead:
-            return self.aside, True, False, self.waiting / max(self.slots, 1)
-        return self.aside, True, True, self.waiting / ahead if ahead else inf
+        if self.aside:
+            return 3, inf
+        waiting = self.held - self.slots
+        if waiting < 0:
+            return 0, self.held / self.slots
+        ahead = self._prefetch.ahead(now)
+        if waiting < ahead:
+            return 1, waiting / max(self.slots, 1)
+        return 2, waiting / ahead if ahead else inf
 
     def ended(self, report: Ended) -> None:
         """One that was given to it is over."""

@@ -40,7 +40,6 @@ KILLED = Run(1, 1, "CF", 100, None, 9, "signal 9 (SIGKILL)")
     ("lines", "runs", "task"),
     [
         (LINES, [FIRST, SECOND], TASK),
-        ([AGAIN, DONE], [SECOND], TASK._replace(base_attempt=1)),
         ([BEGUN, AGAIN, DONE], [LOST, SECOND], TASK),
         ([BEGUN, FAILED, AGAIN, DONE], [LOST, SECOND], TASK),
         ([AGAIN, DONE], [LOST, SECOND], TASK),
@@ -79,8 +78,6 @@ def test_what_may_happen_is_no_violation(
         ([], [], TASK._replace(attempt=0), "without any attempt"),
         (LINES, [FIRST, SECOND], TASK._replace(attempt=3), "rows for [1, 2]"),
         ([AGAIN, DONE], [SECOND], TASK._replace(attempt=2), "rows for [2]"),
-        (LINES, [FIRST, SECOND, SECOND], TASK._replace(base_attempt=1), "rows for [1, 2, 2]"),
-        ([AGAIN, DONE], [SECOND], TASK._replace(attempt=3, base_attempt=1), "rows for [2]"),
         ([*LINES, Begin(2, 1, 9, 9.0)], [FIRST, SECOND], TASK, "task 2: attempt 1 ran"),
         (LINES, [FIRST, SECOND, Run(2, 1, "CS", 9, 0, None, None)], TASK, "task 2: has no row"),
     ],

@@ -2861,7 +2861,7 @@ BEGIN
         CASE
           WHEN r.old_state_id = 'AC' THEN 'CC'
           WHEN r.old_state_id IN ('AE', 'AS') THEN CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
-          WHEN r.old_state_id LIKE 'C%' THEN r.old_state_id
+          WHEN r.old_state_id LIKE 'C%' AND r.failures > 0 THEN r.old_state_id
           ELSE CASE WHEN r.why IS NULL THEN 'CS' ELSE 'CF' END
         END AS run_state_id,
         r.old_state_id = 'AE' AND r.given_back IS TRUE AS unstarted,
@@ -2890,7 +2890,7 @@ BEGIN
         END,
         started = CASE WHEN NOT v.unstarted THEN t.started END,
         finished = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.ended ELSE t.finished END,
-        base_attempt = CASE WHEN v.unstarted THEN t.base_attempt + 1 ELSE t.base_attempt END,
+        attempt = CASE WHEN v.unstarted THEN t.attempt - 1 ELSE t.attempt END,
         start_after = CASE
           WHEN v.again THEN
             v_now + COALESCE(make_interval(secs => v.retry_in), long_task.retry_delay_after(v.failures, v.retry_delay))
@@ -2903,14 +2903,14 @@ BEGIN
           WHEN v.again OR t.state_id = 'AW' THEN nextval('long_task.ready_seq')
           ELSE t.ready_seq
         END,
-        exit_code = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
-        signal = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
+        exit_code = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.exit_code ELSE v.exit_code END,
+        signal = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.signal ELSE v.signal END,
         error = CASE WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND NOT v.unstarted THEN v.why ELSE t.error END,
-        output = CASE WHEN v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
+        output = CASE WHEN v.failures = 0 OR v.old_state_id IN ('AW', 'AD', 'AB', 'DR') THEN t.output ELSE v.output END,
         result = CASE
           WHEN v.old_state_id IN ('AE', 'AS', 'AC') AND v.result IS NOT NULL THEN
             long_task.parse_result(v.result)
-          WHEN v.old_state_id LIKE 'C%' AND v.result IS NOT NULL AND t.result IS NULL THEN
+          WHEN v.old_state_id LIKE 'C%' AND v.failures > 0 AND v.result IS NOT NULL AND t.result IS NULL THEN
             long_task.parse_result(v.result)
           ELSE t.result
         END
@@ -4320,6 +4320,14 @@ BEGIN
     RETURN;
   END IF;
 
+  IF v_lease.process IS DISTINCT FROM p_process THEN
+    -- What this node gave back, its successor may have started, under the same number.
+    p_reports := (
+      SELECT COALESCE(json_agg(r), '[]')
+      FROM json_array_elements(p_reports) AS r
+      WHERE (r ->> 'given_back')::boolean IS NOT TRUE
+    );
+  END IF;
   v_lost := long_task.end_lease(v_lease, p_reports);
   IF v_lost IS NULL THEN
     -- Before others may write off what this node still has to tell, it asks again.
@@ -7356,6 +7364,7 @@ BEGIN
     SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
     FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
     v_calm := v_due_in IS NOT NULL;
+    v_wake_in := NULLIF(v_due_in, 'infinity');
   END IF;
   IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
@@ -7376,14 +7385,13 @@ BEGIN
       v_look_in := long_task.take_post(v_group_id);
     END IF;
     IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
-      v_wake_in := LEAST(
-        v_wake_in,
-        NULLIF(v_look_in, 0),
-        CASE
-          WHEN v_calm AND NOT v_ready AND v_look_in IS DISTINCT FROM 0 THEN NULLIF(v_due_in, 'infinity')
-          ELSE long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
-        END
-      );
+      v_wake_in := LEAST(v_wake_in, NULLIF(v_look_in, 0));
+      IF NOT v_calm OR v_ready OR v_look_in = 0 THEN
+        v_wake_in := LEAST(
+          v_wake_in,
+          long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
+        );
+      END IF;
     END IF;
   END IF;
   IF NOT v_idle AND v_stands THEN

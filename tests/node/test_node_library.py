@@ -71,7 +71,7 @@ def test_what_runs_when_an_embedded_node_stops_goes_by_the_same_rule(
 ) -> None:
     process = embed("thread")
     task = tasks.add(["sleep", "1000"])
-    tasks.in_state(task, "AE")
+    wait_until(_guardian(process).children, describe="the process of the task")
     assert said(process) == "[0] child=True"
     row = tasks.row(task)
     assert (row.state_id, row.error) == ("CF", "Node stopped")
@@ -98,13 +98,7 @@ def test_when_the_guardian_dies_the_children_of_the_program_are_spared(
 ) -> None:
     process = embed("thread")
     task = tasks.add(["sleep", "1000"])
-    (guardian,) = wait_until(
-        lambda: [
-            child
-            for child in psutil.Process(process.pid).children()
-            if "guardian" in " ".join(child.cmdline())
-        ]
-    )
+    guardian = _guardian(process)
     (sleeper,) = wait_until(guardian.children)
     guardian.kill()
     assert tasks.ended(task).error == "Guardian died"
@@ -118,3 +112,15 @@ def test_when_the_guardian_dies_the_children_of_the_program_are_spared(
 def test_a_node_needs_to_be_told_its_database() -> None:
     with pytest.raises(PgTasksError, match="needs a database"):
         pg_tasks.Node(pg_tasks.Settings())
+
+
+def _guardian(process: Program) -> psutil.Process:
+    """The only one of the node in it."""
+    (guardian,) = wait_until(
+        lambda: [
+            child
+            for child in psutil.Process(process.pid).children()
+            if "guardian" in " ".join(child.cmdline())
+        ]
+    )
+    return guardian

@@ -27,7 +27,10 @@ def test_a_thousand_processes_run_at_once_and_cost_little(
     assert (node.memory() - before) / MANY < 50_000
     tasks.sql("UPDATE long_task.task SET state_id = 'AC' WHERE state_id LIKE 'A%'")
     states = Counter((row.state_id, row.attempt) for row in tasks.all_ended())
-    assert states == {("CS", 1): 1, ("CC", 1): MANY, ("CC", 0): 50}
+    assert states["CS", 1] == 1
+    # The first was a short one: one more may have been claimed ahead, and was not started.
+    assert states["CC", 1] - MANY in (0, 1)
+    assert states["CC", 1] + states["CC", 0] == MANY + 50
     assert node.tasks() == []
 
 

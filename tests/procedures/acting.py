@@ -17,13 +17,6 @@ Report: TypeAlias = dict[str, Any]
 _starts = count(1)
 LEASE = 30.0
 RECOVERY_DELAY = 5.0
-UNSTARTED: dict[str, Any] = {
-    "given_back": True,
-    "pid": None,
-    "exit_code": None,
-    "error": "ended before it was started",
-}
-"""What is reported of an attempt that was claimed ahead and given back."""
 STATES = ("DR", "AW", "AD", "AB", "AE", "AS", "AC", "CS", "CF", "CC")
 EXECUTING = ("AE", "AS", "AC")
 ALLOWED = {

@@ -7,7 +7,7 @@ test can let answers get lost, nodes crash, and time pass, between any two calls
 from typing import Any, NamedTuple
 
 from pg_tasks.node.calls import Synced
-from tests.procedures.acting import LEASE, UNSTARTED, Node, Report, Sql, ended
+from tests.procedures.acting import LEASE, Node, Report, Sql, ended
 
 MARGIN = 2.0
 
@@ -29,8 +29,6 @@ class ModelledNode:
         """The processes, and what each was told to do."""
         self.due: dict[Key, Report] = {}
         """Ends that have not been reported yet."""
-        self.given_back: set[Key] = set()
-        """What it has ever wanted to give back."""
         self.holding = False
         self.compared = False
         self.trusted_until = 0.0
@@ -54,11 +52,6 @@ class ModelledNode:
         """A process is over."""
         del self.live[key]
         self.due[key] = ended(*key, **facts)
-
-    def give_back(self, key: Key) -> None:
-        """It was no process yet, and will be none."""
-        self.exit(key, **UNSTARTED)
-        self.given_back.add(key)
 
     def lock(self, now: float, *, answered: bool) -> None:
         """Ask for the worker."""

@@ -1,9 +1,18 @@
 """Tasks that were claimed ahead and given back: as if they had never been claimed."""
 
+from typing import Any
+
 import pytest
 
-from tests.procedures.acting import LEASE, RECOVERY_DELAY, UNSTARTED, Node, Sql, ended
+from tests.procedures.acting import LEASE, RECOVERY_DELAY, Node, Sql, ended
 from tests.servers import Clock, Database
+
+UNSTARTED: dict[str, Any] = {
+    "given_back": True,
+    "pid": None,
+    "exit_code": None,
+    "error": "ended before it was started",
+}
 
 
 def test_it_comes_before_what_was_behind_it(sql: Sql, node: Node) -> None:
@@ -17,25 +26,15 @@ def test_it_comes_before_what_was_behind_it(sql: Sql, node: Node) -> None:
 
 def test_it_leaves_no_history_and_does_not_count_as_an_attempt(sql: Sql, node: Node) -> None:
     task_id = sql.insert(max_attempts=2, retry_delay="0")
-    for attempt in (1, 2, 3):
+    for _ in range(3):
         node.claim()
-        node.report(task_id, attempt, **UNSTARTED)
-    assert (sql.look(task_id, "attempt - base_attempt"), sql.runs(task_id, "attempt")) == (0, [])
-    for attempt, state in ((4, "AW"), (5, "CF")):
+        node.report(task_id, **UNSTARTED)
+    assert (sql.look(task_id, "attempt"), sql.runs(task_id, "attempt")) == (0, [])
+    for attempt, state in ((1, "AW"), (2, "CF")):
         node.claim()
         node.report(task_id, attempt, exit_code=1)
         assert sql.look(task_id) == state
-    assert sql.runs(task_id, "attempt") == [(4,), (5,)]
-
-
-def test_the_delay_of_a_retry_does_not_grow_with_it(sql: Sql, stopped: Clock, node: Node) -> None:
-    task_id = sql.insert(max_attempts=2, retry_delay="100 s")
-    for attempt in (1, 2):
-        node.claim()
-        node.report(task_id, attempt, **UNSTARTED)
-    node.claim()
-    node.report(task_id, 3, exit_code=1)
-    assert sql.look(task_id, "extract(epoch FROM start_after - long_task.clock())") == 100
+    assert sql.runs(task_id, "attempt") == [(1,), (2,)]
 
 
 def test_a_worker_that_a_person_has_chosen_stays_chosen(sql: Sql, node: Node) -> None:
@@ -73,10 +72,11 @@ def test_a_report_that_comes_twice_gives_back_once(sql: Sql, node: Node) -> None
     node.claim()
     report = ended(task_id, **UNSTARTED)
     # The same call claims it again, and its answer is lost: nobody has heard of that claim.
-    assert [order.attempt for order in node.sync(report).start] == [2]
-    answer = node.sync(report, free=0, known=[task_id])
-    assert [order.attempt for order in answer.start] == [2]
-    assert sql.look(task_id, "state_id, running_on, attempt") == ("AE", 1, 2)
+    assert [order.task_id for order in node.sync(report).start] == [task_id]
+    node.sync(report, free=0, known=[])
+    assert sql.look(task_id, "state_id, running_on, attempt") == ("AW", None, 0)
+    node.sync(report, free=0, known=[])
+    assert sql.look(task_id, "state_id, running_on, attempt") == ("AW", None, 0)
 
 
 def test_a_late_one_does_not_undo_an_attempt_that_was_started(
@@ -94,7 +94,18 @@ def test_a_late_one_does_not_undo_an_attempt_that_was_started(
     node.lock(report)
     assert node.lock(report).epoch is not None
     assert sql.look(task_id, "state_id, error") == ("CF", "Worker failed")
-    assert sql.runs(task_id, "attempt, error") == [(2, "Worker failed")]
+    assert sql.runs(task_id, "attempt, error") == [(1, "Worker failed")]
+
+
+def test_a_node_that_comes_back_before_others_gives_back_what_it_has_not_started(
+    sql: Sql, stopped: Clock, node: Node
+) -> None:
+    task_id = sql.insert()
+    node.claim()
+    stopped.advance(LEASE + RECOVERY_DELAY)
+    node.lock(ended(task_id, **UNSTARTED))
+    assert sql.look(task_id, "state_id, attempt") == ("AW", 0)
+    assert sql.runs(task_id, "attempt") == []
 
 
 def test_the_nodes_of_the_group_are_told(serving: Sql, database: Database) -> None:

@@ -184,29 +184,18 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(node.live for node in self.nodes))
     @rule(number=ANY, outcome=st.sampled_from(OUTCOMES))
     def process_exits(self, number: int, outcome: dict[str, Any]) -> None:
-        node, key = self._live(number)
+        live = [(node, key) for node in self.nodes for key in node.live]
+        node, key = live[number % len(live)]
         node.exit(key, **outcome)
 
-    @precondition(lambda self: any(node.live for node in self.nodes))
-    @rule(number=ANY)
-    def give_back(self, number: int) -> None:
-        node, key = self._live(number)
-        node.give_back(key)
-
-    @rule(
-        number=st.integers(0, 1), outcome=st.sampled_from(OUTCOMES), answered=st.booleans(),
-        given_back=st.sampled_from([False, False, True]),
-    )  # fmt: skip
-    def work(self, number: int, outcome: dict[str, Any], answered: bool, given_back: bool) -> None:
+    @rule(number=st.integers(0, 1), outcome=st.sampled_from(OUTCOMES), answered=st.booleans())
+    def work(self, number: int, outcome: dict[str, Any], answered: bool) -> None:
         """What happens most, in one step, so that the rare things are met in the middle of it."""
         node = self.nodes[number]
         node.lock(self.now, answered=True)
         node.sync(self.now, answered=True)
         for key in list(node.live):
-            if given_back:
-                node.give_back(key)
-            else:
-                node.exit(key, **outcome)
+            node.exit(key, **outcome)
         self.sync(number, answered)
 
     @rule(number=st.integers(0, 1))
@@ -284,10 +273,6 @@ class Machine(RuleBasedStateMachine):
         executing = "SELECT id FROM long_task.task WHERE running_on IS NOT NULL ORDER BY id"
         ids = (self.sql.values(executing) if running else []) or ids
         return ids[number % len(ids)]
-
-    def _live(self, number: int) -> tuple[ModelledNode, Key]:
-        live = [(node, key) for node in self.nodes for key in node.live]
-        return live[number % len(live)]
 
     def _time(self, offset: int | None) -> str | None:
         if offset is None:

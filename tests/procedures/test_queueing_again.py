@@ -145,3 +145,15 @@ def test_opened_for_editing_it_stays_a_draft_when_its_process_ends(sql: Sql, nod
     node.report(task_id)
     assert sql.look(task_id, "state_id, running_on") == ("DR", None)
     assert len(sql.runs(task_id, "attempt")) == 1
+
+
+def test_the_process_of_an_earlier_round_says_nothing_of_the_round_that_was_cancelled(
+    sql: Sql, node: Node
+) -> None:
+    task_id = sql.insert()
+    node.claim()
+    for state in ("CS", "AW", "AC"):
+        sql.change(task_id, state_id=state)
+    node.report(task_id, exit_code=3, output="late", result='{"a": 1}')
+    assert sql.look(task_id, "state_id, exit_code, output, result") == ("CC", None, None, None)
+    assert sql.runs(task_id, "attempt, state_id, exit_code, output") == [(1, "CF", 3, "late")]
