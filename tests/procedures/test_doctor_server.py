@@ -406,13 +406,14 @@ def _read_on_standby(primary: Server, database: Database, *options: str) -> Iter
     )
     standby = EmbeddedServer(directory, bin_dir, settings=FRAIL)
     standby.start()
+    reading = psycopg2.connect(make_dsn(standby.dsn, dbname=database.name))
     try:
-        reading = psycopg2.connect(make_dsn(standby.dsn, dbname=database.name))
         reading.set_session("REPEATABLE READ")
         sql = Sql(reading)
         assert sql.value("SELECT count(*) FROM long_task.task") == 0
         yield sql
-        reading.close()
     finally:
+        # Before the snapshot is let go, which it would tell the primary.
         standby.stop()
+        reading.close()
         shutil.rmtree(directory)

@@ -181,6 +181,9 @@ def test_any_node_fires_for_any_group(sql: Sql, node: Node) -> None:
 def test_the_node_is_told_when_a_schedule_is_due(sql: Sql, node: Node) -> None:
     sql.insert(state_id="DR", group_id=9, next_start="2030-05-06 07:08:29+00:00")
     assert node.sync().wake_in == 20
+    sql.insert()
+    answer = node.sync(free=1)
+    assert (len(answer.start), answer.wake_in) == (1, 20), "also one that has no slot left"
 
 
 def test_one_that_ended_itself_is_fired_and_waits_for_its_process(sql: Sql, node: Node) -> None:
