@@ -24,6 +24,9 @@ from pg_tasks.node.standby import Standby
 
 TERMS = Terms(30.0, 10.0, 1.0)
 """The defaults of a node's settings. Seconds."""
+_TOOK = 0.1
+"""Seconds that what is started says it took: so long that nothing is claimed ahead, and a call takes
+as many as there are slots."""
 
 
 class _CountedLink(Link):
@@ -162,6 +165,6 @@ class Crowd:
 def _done(start: Start, now: float) -> Ended:
     return Ended(
         start.task_id, start.attempt, pid=1, exit_code=0, signal=None, core_dumped=False,
-        reason=None, timeout=None, error=None, started=now, ended=now, user_seconds=0.0,
+        reason=None, timeout=None, error=None, started=now - _TOOK, ended=now, user_seconds=0.0,
         system_seconds=0.0, peak_memory=0, output=None, result=None, left_behind=0,
     )  # fmt: skip

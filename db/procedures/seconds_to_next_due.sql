@@ -32,17 +32,15 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
-  v_ready   boolean;
-  v_due_in  double precision;
+  v_survey  long_task.survey;
 BEGIN
   IF (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
-    SELECT s.ready, s.due_in INTO v_ready, v_due_in
-    FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
-    IF v_due_in IS NOT NULL THEN
+    v_survey := long_task.survey_work(p_worker_id, p_group_id);
+    IF v_survey.due_in IS NOT NULL THEN
       RETURN CASE
-        WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
+        WHEN NOT v_survey.ready THEN NULLIF(v_survey.due_in, 'infinity')
         WHEN p_claimed THEN 0
-        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_due_in, 'infinity')
+        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_survey.due_in, 'infinity')
         ELSE v_pause
       END;
     END IF;

@@ -13,11 +13,9 @@
 -- due_in  seconds until something is due, infinity: nothing is; null: look closely
 CREATE OR REPLACE FUNCTION long_task.survey_work(
   p_worker_id integer,
-  p_group_id  integer,
-  OUT ready   boolean,
-  OUT busy    boolean,
-  OUT due_in  double precision
+  p_group_id  integer
 )
+RETURNS long_task.survey
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -29,6 +27,8 @@ AS $$
 DECLARE
   v_in_vain CONSTANT bigint := 500;
   v_read    bigint;
+  v_ready   boolean;
+  v_busy    boolean;
   v_due     timestamptz;
 BEGIN
   -- As entries_read, without a call.
@@ -82,7 +82,7 @@ BEGIN
         )
       )
     END
-  INTO ready, busy, v_due
+  INTO v_ready, v_busy, v_due
   FROM (
     SELECT count(*) AS count, count(*) FILTER (WHERE t.state_id <> 'AE') AS attended
     FROM long_task.task AS t
@@ -94,11 +94,11 @@ BEGIN
     + pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass)
     + pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass)
     - v_read;
-  due_in := CASE
+  RETURN ROW(v_ready, v_busy, CASE
     WHEN v_read > v_in_vain THEN NULL
     WHEN v_due = 'infinity' THEN 'infinity'
     WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
-  END;
+  END)::long_task.survey;
 END
 $$;
 

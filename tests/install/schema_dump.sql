@@ -90,6 +90,14 @@ CREATE TYPE long_task.schedule AS (
 
 COMMENT ON TYPE long_task.schedule IS 'The schedule of a task, without what its program is given: that may be long, and is copied with each call that takes a whole row.';
 
+CREATE TYPE long_task.survey AS (
+	ready boolean,
+	busy boolean,
+	due_in double precision
+);
+
+COMMENT ON TYPE long_task.survey IS 'What survey_work has found: whether something is ready for a node, whether something runs on it, seconds until something else is due; a type, because a function that returns one is called without a query.';
+
 CREATE FUNCTION long_task.add_run(p_workflow text, p_params jsonb, p_version integer, p_task_id bigint, p_scheduled_for timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6610,17 +6618,15 @@ DECLARE
   v_now     bigint := long_task.time_to_place(long_task.clock());
   v_due     bigint;
   v_again   double precision; -- there is more to be looked through
-  v_ready   boolean;
-  v_due_in  double precision;
+  v_survey  long_task.survey;
 BEGIN
   IF (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
-    SELECT s.ready, s.due_in INTO v_ready, v_due_in
-    FROM long_task.survey_work(p_worker_id, p_group_id) AS s;
-    IF v_due_in IS NOT NULL THEN
+    v_survey := long_task.survey_work(p_worker_id, p_group_id);
+    IF v_survey.due_in IS NOT NULL THEN
       RETURN CASE
-        WHEN NOT v_ready THEN NULLIF(v_due_in, 'infinity')
+        WHEN NOT v_survey.ready THEN NULLIF(v_survey.due_in, 'infinity')
         WHEN p_claimed THEN 0
-        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_due_in, 'infinity')
+        WHEN long_task.is_told_of_room(p_worker_id, p_group_id) THEN NULLIF(v_survey.due_in, 'infinity')
         ELSE v_pause
       END;
     END IF;
@@ -7105,7 +7111,7 @@ $$;
 
 COMMENT ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) IS 'The shortest cycle of steps through an edge of a workflow.';
 
-CREATE FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) RETURNS record
+CREATE FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer) RETURNS long_task.survey
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -7116,6 +7122,8 @@ CREATE FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, O
 DECLARE
   v_in_vain CONSTANT bigint := 500;
   v_read    bigint;
+  v_ready   boolean;
+  v_busy    boolean;
   v_due     timestamptz;
 BEGIN
   -- As entries_read, without a call.
@@ -7169,7 +7177,7 @@ BEGIN
         )
       )
     END
-  INTO ready, busy, v_due
+  INTO v_ready, v_busy, v_due
   FROM (
     SELECT count(*) AS count, count(*) FILTER (WHERE t.state_id <> 'AE') AS attended
     FROM long_task.task AS t
@@ -7181,15 +7189,15 @@ BEGIN
     + pg_stat_get_xact_tuples_returned('long_task.task_delayed_pinned'::regclass)
     + pg_stat_get_xact_tuples_returned('long_task.task_scheduled'::regclass)
     - v_read;
-  due_in := CASE
+  RETURN ROW(v_ready, v_busy, CASE
     WHEN v_read > v_in_vain THEN NULL
     WHEN v_due = 'infinity' THEN 'infinity'
     WHEN v_due > long_task.clock() THEN extract(epoch FROM v_due - long_task.clock())
-  END;
+  END)::long_task.survey;
 END
 $$;
 
-COMMENT ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) IS 'Whether something is ready for a node, whether something runs on it, and seconds until something else is due, infinity if nothing is; null if there is something to do now.';
+COMMENT ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer) IS 'Whether something is ready for a node, whether something runs on it, and seconds until something else is due, infinity if nothing is; null if there is something to do now.';
 
 CREATE FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) RETURNS record
     LANGUAGE plpgsql
@@ -7341,43 +7349,48 @@ DECLARE
   v_wake_in  double precision;
   v_look_in  double precision;
   v_calm     boolean := false;
-  v_ready    boolean;
-  v_busy     boolean;
-  v_due_in   double precision;
+  v_survey   long_task.survey;
   v_idle     boolean := false;
   v_stands   boolean := COALESCE(current_setting('long_task.post', true), '') <> '';
   v_watch    json;
+  v_attend   json;
+  v_maintain boolean := false;
 BEGIN
   v_group_id := long_task.hold_lease(p_worker_id, p_epoch, p_connection, p_lease_seconds, p_running);
   IF p_lease_seconds IS NOT NULL THEN
     v_watch := long_task.recover_failed_workers(p_worker_id, p_watched);
   END IF;
-  IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
-    v_wake_in := long_task.settle_workflows();
-  END IF;
   IF p_reports IS NOT NULL THEN
+    IF EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
+      v_wake_in := long_task.settle_workflows();
+    END IF;
     v_again := long_task.finish_attempts(p_worker_id, p_reports);
   END IF;
 
   -- Where gaps are known, a survey would read what lies in them.
   IF p_free_slots > 0 AND v_wake_in IS NULL AND (current_setting('long_task.gaps', true) <> '') IS NOT TRUE THEN
-    SELECT s.ready, s.busy, s.due_in INTO v_ready, v_busy, v_due_in
-    FROM long_task.survey_work(p_worker_id, v_group_id) AS s;
-    v_calm := v_due_in IS NOT NULL;
-    v_wake_in := NULLIF(v_due_in, 'infinity');
+    v_survey := long_task.survey_work(p_worker_id, v_group_id);
+    v_calm := v_survey.due_in IS NOT NULL;
+    v_wake_in := NULLIF(v_survey.due_in, 'infinity');
   END IF;
-  IF p_known <> '{}' OR p_known IS NOT NULL AND v_busy IS NOT FALSE THEN
+  IF p_known <> '{}' OR p_known IS NOT NULL AND v_survey.busy IS NOT FALSE THEN
     v_starts := long_task.reconcile_attempts(p_worker_id, p_known, p_reports);
   END IF;
   IF NOT v_calm THEN
+    IF p_reports IS NULL AND EXISTS (SELECT FROM long_task.unsettled_workflow) THEN
+      v_wake_in := long_task.settle_workflows();
+    END IF;
     SELECT c.stop, LEAST(v_wake_in, c.wake_in) INTO v_stop, v_wake_in
     FROM long_task.catch_up(p_worker_id, v_group_id) AS c;
+    v_attend := long_task.attend_attempts(p_worker_id);
+    v_maintain := p_lease_seconds IS NOT NULL
+      AND EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock());
   END IF;
 
   IF v_starts IS NOT NULL THEN
     v_wake_in := 0; -- how many slots are left then, the node knows at its next call
   ELSIF v_stop = 0 AND p_free_slots > 0 THEN
-    IF NOT v_calm OR v_ready THEN
+    IF NOT v_calm OR v_survey.ready THEN
       v_starts := long_task.claim_tasks(p_worker_id, v_group_id, p_free_slots);
     END IF;
     v_idle := p_free_slots > COALESCE(json_array_length(v_starts), 0);
@@ -7386,7 +7399,7 @@ BEGIN
     END IF;
     IF v_idle AND (v_wake_in > 0) IS NOT FALSE THEN
       v_wake_in := LEAST(v_wake_in, NULLIF(v_look_in, 0));
-      IF NOT v_calm OR v_ready OR v_look_in = 0 THEN
+      IF NOT v_calm OR v_survey.ready OR v_look_in = 0 THEN
         v_wake_in := LEAST(
           v_wake_in,
           long_task.seconds_to_next_due(p_worker_id, v_group_id, v_starts IS NOT NULL OR v_look_in = 0)
@@ -7399,21 +7412,20 @@ BEGIN
   END IF;
   -- If nothing but an idle node's lease was renewed, there is no need to wait for the disk. If the server fails and forgets
   -- it, a lease is lost under which nothing ran: all that is claimed later comes to the disk after it.
-  IF v_calm AND p_known = '{}' AND NOT v_busy AND v_starts IS NULL AND p_reports IS NULL
+  IF v_calm AND p_known = '{}' AND NOT v_survey.busy AND v_starts IS NULL AND p_reports IS NULL
      AND COALESCE(cardinality(p_watched), 0) = 0 THEN
     PERFORM set_config('synchronous_commit', 'off', true);
   END IF;
 
   RETURN json_build_object(
     'start', v_starts,
-    'attend', CASE WHEN NOT v_calm THEN long_task.attend_attempts(p_worker_id) END,
+    'attend', v_attend,
     'again', v_again,
     'stop', v_stop,
     'wake_in', v_wake_in,
     'heed', CASE WHEN v_idle AND v_stands THEN long_task.heeded_call() END,
     'watch', v_watch,
-    'maintain', p_lease_seconds IS NOT NULL AND NOT v_calm
-      AND EXISTS (SELECT FROM long_task.maintenance AS m WHERE m.next_at <= long_task.clock())
+    'maintain', v_maintain
   );
 END
 $$;
@@ -10012,7 +10024,7 @@ GRANT ALL ON FUNCTION long_task.start_workflow(p_workflow text, p_params jsonb, 
 
 REVOKE ALL ON FUNCTION long_task.step_path(p_workflow text, p_version integer, p_step text, p_needs_step text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer, OUT ready boolean, OUT busy boolean, OUT due_in double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION long_task.survey_work(p_worker_id integer, p_group_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION long_task.sweep_runs(p_place bigint, OUT next bigint, OUT gone integer, OUT runs integer) FROM PUBLIC;
 

@@ -111,7 +111,6 @@ def test_a_gap_is_looked_through_from_its_start_before_an_idle_node_sleeps(
     work_off(node, 20_000, slots=1_000)
     while node.sync().wake_in is not None:
         pass
-    node.sync()
     person.connection.commit()
     calls = 0
     while (answer := node.sync()).wake_in is not None and not answer.start:
