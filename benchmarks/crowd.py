@@ -25,8 +25,8 @@ from pg_tasks.node.standby import Standby
 TERMS = Terms(30.0, 10.0, 1.0)
 """The defaults of a node's settings. Seconds."""
 _TOOK = 0.1
-"""Seconds that what is started says it took: so long that nothing is claimed ahead, and a call takes
-as many as there are slots."""
+"""Seconds that what is started says it took: so long that nothing is claimed ahead, and a call
+takes as many as there are slots."""
 
 
 class _CountedLink(Link):
