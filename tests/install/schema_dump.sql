@@ -7298,7 +7298,8 @@ BEGIN
   v_found := ARRAY(
     SELECT k.id
     FROM long_task.task_kept AS k
-    JOIN long_task.task AS t ON t.id = k.id
+    -- No join: where statistics say that the table is empty, it would read the whole range for each row.
+    CROSS JOIN LATERAL (SELECT w.has_dependents FROM long_task.task AS w WHERE w.id = k.id LIMIT 1) AS t
     WHERE k.id > p_place
       AND k.id <= p_place + p_stride
       AND k.kept_until <= v_now

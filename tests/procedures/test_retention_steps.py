@@ -46,6 +46,23 @@ def test_rows_that_are_kept_are_passed_by_many_at_once(sql: Sql) -> None:
     assert len(steps) < 20_000 / MOST
 
 
+def test_a_step_reads_each_row_once_where_statistics_say_that_there_are_none(sql: Sql) -> None:
+    """As they do when the table was vacuumed while it was empty."""
+    policy(sql, keep_succeeded=DAY)
+    _many(sql, 3000, "CF")
+    sql.run(
+        "UPDATE pg_class SET reltuples = 0, relpages = 5 WHERE oid = 'long_task.task'::regclass"
+        " OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'long_task.task'::regclass)"
+    )
+    read = (
+        "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index"
+        " WHERE indrelid = 'long_task.task'::regclass"
+    )
+    before = sql.value(read)
+    tidy_by_steps(sql)
+    assert sql.value(read) - before < 3000 * 3000 / 30
+
+
 def test_rows_that_are_too_young_end_the_round(sql: Sql) -> None:
     policy(sql, keep_succeeded=DAY)
     for state, days, ends in (("CF", 2, False), ("CS", 0.5, True)):
