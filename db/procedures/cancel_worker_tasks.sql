@@ -1,6 +1,6 @@
 -- cancel_worker_tasks: cancel everything that a worker is executing.
 --
--- Called by  sync, while the worker's stop code is 3.
+-- Called by  catch_up, while the worker's stop code is 3.
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in ascending id; what a person holds is found at
 --            the next call.
 -- Raises     nothing

@@ -1,6 +1,6 @@
 -- fire_schedules: start what is due by schedule.
 --
--- Called by  sync, of whichever node comes first.
+-- Called by  catch_up, of whichever node comes first.
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of next_start.
 -- Raises     nothing
 --

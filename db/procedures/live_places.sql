@@ -1,6 +1,6 @@
 -- live_places: the first places in parts of a queue at which there is something, whoever holds it.
 --
--- Called by  note_gaps, look_into_gaps, seconds_to_next_due
+-- Called by  note_gaps, look_into_gaps, seconds_to_next_due, is_told_of_room, leave_post
 -- Locks      nothing
 -- Raises     nothing
 --

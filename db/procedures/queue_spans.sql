@@ -1,6 +1,6 @@
 -- queue_spans: the parts of a queue that have to be read, in their order.
 --
--- Called by  pick_tasks, release_delayed_tasks, fire_schedules, seconds_to_next_due, note_gaps
+-- Called by  pick_tasks, release_delayed_tasks, fire_schedules, seconds_to_next_due, note_gaps, is_told_of_room, leave_post
 -- Locks      nothing
 -- Raises     nothing
 --

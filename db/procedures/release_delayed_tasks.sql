@@ -1,6 +1,6 @@
 -- release_delayed_tasks: make the delayed tasks ready whose time has come, of a group and of a worker.
 --
--- Called by  sync
+-- Called by  catch_up
 -- Locks      task rows FOR NO KEY UPDATE SKIP LOCKED in the order of start_after.
 -- Raises     nothing
 --

@@ -1,6 +1,6 @@
 -- settle_keys: see to the keys that free_keys had to leave, or that have got room by other means than an end.
 --
--- Called by  sync, if there is something
+-- Called by  catch_up, if there is something
 -- Locks      rows of unsettled_key FOR UPDATE SKIP LOCKED, then as free_keys
 -- Raises     nothing
 --

@@ -1,6 +1,6 @@
 -- settle_left: work off what settle_tasks had to leave.
 --
--- Called by  sync, if there is something
+-- Called by  catch_up, if there is something
 -- Locks      rows of unsettled_task FOR UPDATE SKIP LOCKED, then as settle_tasks
 -- Raises     nothing
 --

@@ -1,6 +1,6 @@
 -- survey_work: whether there is anything for a node beside tasks that are ready, and until when there is not.
 --
--- Called by  sync, of a node with free slots
+-- Called by  sync, of a node with free slots, and seconds_to_next_due after a claim
 -- Locks      nothing
 -- Raises     nothing
 --
