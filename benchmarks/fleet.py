@@ -8,6 +8,7 @@ from benchmarks import cpu
 from benchmarks.crowd import TERMS, Crowd, Member
 from benchmarks.lab import Lab
 from benchmarks.report import Result, at_least, at_most, say
+from pg_tasks.node.lease import granted
 
 NAME = "fleet"
 _FIRST = 1000
@@ -15,28 +16,33 @@ _FIRST = 1000
 _FEW, _MANY = 4, 100
 _WARM = 40
 """Tasks for each node before its time is taken."""
+_PLANNED = 5
+"""Times that a session plans a statement with the values of the moment, before it keeps a plan."""
 _MOMENT = 2.0
 """Seconds in which everything that follows an INSERT has happened."""
 
 
 def run(lab: Lab, *, small: bool) -> Iterator[Result]:
     """Idle nodes, then the same nodes when something is inserted, then nodes that race."""
-    idle, seconds, tasks, rounds = (60, 10.0, 500, 1) if small else (1_000, 30.0, 6_000, 5)
+    idle, tasks, rounds = (60, 500, 1) if small else (1_000, 6_000, 5)
     with lab.with_connections(max(idle, _MANY) + 50):
-        yield from _idle(lab, idle, seconds, 1 if small else 3)
+        yield from _idle(lab, idle, *((1, 0.5) if small else (_PLANNED + 1, 2)))
         yield from _woken(lab, 20, rounds)
         yield from _woken(lab, idle, rounds)
         yield from _racing(lab, tasks, rounds)
     lab.empty()
 
 
-def _idle(lab: Lab, count: int, seconds: float, renewals: int) -> Iterator[Result]:
+def _idle(lab: Lab, count: int, before: float, watched: float) -> Iterator[Result]:
+    """So many renewals of each node ``before`` its time is taken, and while it is."""
+    renewal = granted(0, 0.0, TERMS).idle_renew_at
     with crowd(lab, count, slots=4) as nodes:
-        nodes.run(TERMS.duration / 2 * renewals)  # the first ones of each session are the dearest
+        nodes.run(renewal * before)
+        seconds = renewal * watched
         say(f"  watching {count} idle nodes for {seconds:.0f} s")
-        before, syncs = cpu.server(lab), nodes.syncs
+        used, syncs = cpu.server(lab), nodes.syncs
         took = nodes.run(seconds)
-        share, calls = (cpu.server(lab) - before) / took, (nodes.syncs - syncs) / took
+        share, calls = (cpu.server(lab) - used) / took, (nodes.syncs - syncs) / took
     yield Result(NAME, f"{count} idle nodes: calls", calls, "/s")
     yield Result(NAME, "  the server's CPU for each", share / calls * 1e6, "us")
     yield Result(NAME, "  the server's share of one core", share * 100, "%", at_most(5.0))

@@ -2555,7 +2555,7 @@ CREATE TABLE long_task.worker_lease (
     since timestamp with time zone,
     CONSTRAINT worker_lease_has_slots CHECK ((slots >= 0))
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000000');
 
 COMMENT ON TABLE long_task.worker_lease IS 'The lease of each worker: which node serves it, and until when. Written by the nodes'' procedures only.';
 
