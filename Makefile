@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Of the tests: more than two cores, because many of them wait for something.
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 .PHONY: help install provision lint test chaos demo bench bench-chart peers soak install-sql schema-dump clean
 
@@ -30,7 +32,7 @@ lint: install ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 test: install provision lint ## the whole test suite; ARGS='-k name' goes to pytest
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 chaos: install provision ## faults at random upon five nodes; MINUTES=10 SEED=1 for a certain run
 	$(BIN)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -11,6 +11,7 @@ from benchmarks.lab import Lab, wait_until
 from benchmarks.report import Result, at_least, at_most
 
 SLOTS = 16
+CLAIMING = "claiming call"
 _WARM = 20
 """Calls that have plans and caches to make."""
 _WAITING = 5000
@@ -53,27 +54,34 @@ def compare(plain: Lab, other: Lab, name: str, turns: Turns) -> Iterator[Result]
 
 
 def _calls(plain: Lab, other: Lab, name: str, turns: Turns) -> Iterator[Result]:
-    """Milliseconds that calls take, their commit included: those that claim, and those that hand in
-    as many ends too, as a node's do while its queue is never empty."""
-    clients = {}
-    for lab in (plain, other):
-        _stop(lab, 0)
-        fill(lab, 2 * (turns.calls + _WARM) * SLOTS)
-        clients[lab] = Client(lab)
-    kinds = {"claiming call": Client.claim, "call that claims and reports": Client.call}
-    for kind, timed in kinds.items():
-        took: dict[Lab, list[float]] = {plain: [], other: []}
-        for _ in range(turns.calls + _WARM):
-            for lab, client in clients.items():
-                took[lab].append(timed(client, SLOTS))
+    for kind, took in call_times(plain, other, turns.calls).items():
         for lab, said in ((plain, f"without {name}"), (other, name)):
-            ordered = sorted(took[lab][_WARM:])
-            wanted = at_most(5) if lab is other and timed is Client.claim else None
+            ordered = sorted(took[lab])
+            wanted = at_most(5) if lab is other and kind == CLAIMING else None
             for share, target in ((50, None), (99, wanted)):
                 value = ordered[len(ordered) * share // 100] * 1e3
                 yield Result(turns.benchmark, f"{said}: {kind}, p{share}", value, "ms", target)
+
+
+def call_times(plain: Lab, other: Lab, calls: int) -> dict[str, dict[Lab, list[float]]]:
+    """Seconds that calls take, their commit included, by turns: those that claim, and those that
+    hand in as many ends too, as a node's do while its queue is never empty."""
+    clients = {}
+    for lab in (plain, other):
+        _stop(lab, 0)
+        fill(lab, 2 * (calls + _WARM) * SLOTS)
+        clients[lab] = Client(lab)
+    kinds = {CLAIMING: Client.claim, "call that claims and reports": Client.call}
+    times: dict[str, dict[Lab, list[float]]] = {}
+    for kind, timed in kinds.items():
+        took: dict[Lab, list[float]] = {plain: [], other: []}
+        for _ in range(calls + _WARM):
+            for lab, client in clients.items():
+                took[lab].append(timed(client, SLOTS))
+        times[kind] = {lab: each[_WARM:] for lab, each in took.items()}
     for client in clients.values():
         client.leave()
+    return times
 
 
 def rate(lab: Lab, seconds: float) -> float:

@@ -13,7 +13,7 @@ from statistics import median
 
 import pytest
 
-from benchmarks import peers
+from benchmarks import peers, snapshots, turns
 from benchmarks.lab import Lab, opened
 from benchmarks.rates import begin_alike, rate
 
@@ -21,6 +21,8 @@ _ROOT = Path(__file__).parents[2]
 _SLOTS, _TASKS, _ROUNDS, _TRIES = 16, 500, 3, 4
 _LEAST = 0.5
 """Of the rate of xargs."""
+_AGED, _CALLS, _LONGEST = 30_000, 100, 3.0
+"""Tasks that came and went, calls that are timed, and their time to that without a snapshot."""
 
 
 @pytest.fixture
@@ -35,6 +37,14 @@ def test_tasks_end_at_half_the_rate_of_xargs_at_least(lab: Lab) -> None:
         while len(tries) < _TRIES and not any(ratio >= _LEAST for ratio in tries):
             tries.append(median(_ratio(lab) for _ in range(_ROUNDS)))
     assert max(tries) >= _LEAST, tries
+
+
+def test_calls_take_three_times_as_long_at_most_beside_a_snapshot_older_than_the_queue(lab: Lab) -> None:
+    with lab.beside("looked_at") as other, snapshots.held(other):
+        snapshots.pass_through(other, _AGED)
+        for kind, took in turns.call_times(lab, other, _CALLS).items():
+            plain, beside = median(took[lab]), median(took[other])
+            assert beside <= _LONGEST * plain, (kind, plain, beside)
 
 
 def test_a_node_at_full_rate_keeps_its_size_and_leaves_nothing(tmp_path: Path) -> None:
