@@ -39,7 +39,7 @@ def test_tasks_end_at_half_the_rate_of_xargs_at_least(lab: Lab) -> None:
     assert max(tries) >= _LEAST, tries
 
 
-def test_calls_take_three_times_as_long_at_most_beside_a_snapshot_older_than_the_queue(lab: Lab) -> None:
+def test_calls_beside_a_held_snapshot_take_three_times_as_long_at_most(lab: Lab) -> None:
     with lab.beside("looked_at") as other, snapshots.held(other):
         snapshots.pass_through(other, _AGED)
         for kind, took in turns.call_times(lab, other, _CALLS).items():
