@@ -3620,12 +3620,14 @@ BEGIN
     END;
   ELSE
     v_first := long_task.first_at_post(p_group_id);
-    -- Nodes behind a pooler have no session that could stand at a post.
+    -- Nodes behind a pooler have no session that could stand at a post. Taken and let go in one expression, in which
+    -- nobody can cancel the statement: it would stay with the session.
     IF v_first IS NULL THEN
-      v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
-      IF NOT v_told THEN
-        PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
-      END IF;
+      v_told := NOT CASE
+        WHEN pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id)
+        THEN pg_advisory_unlock(hashtext('long_task.ear'), p_group_id)
+        ELSE false
+      END;
     END IF;
   END IF;
   IF v_told THEN
@@ -3641,7 +3643,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
   'Wake some of the idle nodes of a group, if there are any.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:15bebb322194f8af6605b74ea9199e79', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:483c14e41820ca3c8e51c3fac4d02466', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 

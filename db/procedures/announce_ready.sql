@@ -39,12 +39,14 @@ BEGIN
     END;
   ELSE
     v_first := long_task.first_at_post(p_group_id);
-    -- Nodes behind a pooler have no session that could stand at a post.
+    -- Nodes behind a pooler have no session that could stand at a post. Taken and let go in one expression, in which
+    -- nobody can cancel the statement: it would stay with the session.
     IF v_first IS NULL THEN
-      v_told := NOT pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id);
-      IF NOT v_told THEN
-        PERFORM pg_advisory_unlock(hashtext('long_task.ear'), p_group_id);
-      END IF;
+      v_told := NOT CASE
+        WHEN pg_try_advisory_lock(hashtext('long_task.ear'), p_group_id)
+        THEN pg_advisory_unlock(hashtext('long_task.ear'), p_group_id)
+        ELSE false
+      END;
     END IF;
   END IF;
   IF v_told THEN
