@@ -1,0 +1,100 @@
+"""What a node that is to leave asks its database."""
+
+import pytest
+
+from pg_tasks.errors import DatabaseAway
+from tests.unit.played_session import Played, ask, connect, order, start_one
+
+
+@pytest.mark.parametrize("tell", ["signal", "stop code"])
+def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
+    serving: Played, tell: str
+) -> None:
+    start_one(serving)
+    if tell == "signal":
+        serving.session.leaving = True
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.end(1)
+    assert ask(serving, "sync").values[4] == 0
+    serving.synced(stop=2)
+    ask(serving, "leave_worker")
+    assert not serving.session.over
+    serving.answer((True,))
+    assert serving.session.over
+
+
+def test_a_stop_code_that_is_taken_back_has_the_session_claim_again(serving: Played) -> None:
+    start_one(serving)
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.hear(worker=True)
+    assert ask(serving, "sync").values[4] == 0
+    serving.synced(stop=0)
+    assert ask(serving, "sync").values[4] == 1
+
+
+def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.session.leaving = True
+    serving.dispatch.refuse("Node stopped")
+    serving.synced(start=[order(1)])
+    assert serving.sent() == []
+    assert "Node stopped" in ask(serving, "sync").values[3]
+
+
+def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:
+    connect(played)
+    played.answer((None, "node b", 4.0, "boot/1-7-7/b", "1/3/5", 35.0))
+    played.session.leaving = True
+    played.turn()
+    assert played.session.over
+
+
+@pytest.mark.parametrize("tell", ["signal", "stop code"])
+def test_a_leaving_node_that_lost_its_lease_hands_in_what_it_knows_first(
+    serving: Played, tell: str
+) -> None:
+    start_one(serving)
+    if tell == "signal":
+        serving.session.leaving = True
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.synced(stop=2)
+    serving.answer(DatabaseAway())
+    serving.end(1)
+    serving.now += 60
+    serving.turn()
+    assert not serving.session.over
+    ask(serving, "LISTEN")
+    serving.answer((1, 1, "UTF8"))
+    assert '"task_id":1' in ask(serving, "lock_worker").values[-3]
+    serving.answer((8, None, None, None, None, None))
+    ask(serving, "leave_worker")
+    serving.answer((True,))
+    assert serving.session.over and serving.session.gave_back
+
+
+def test_a_node_whose_leaving_is_put_off_asks_nothing_else(serving: Played) -> None:
+    serving.session.leaving = True
+    ask(serving, "leave_worker")
+    serving.answer((None,))
+    serving.hear(worker=True)
+    assert serving.turn() is None
+    wake = serving.session.wake_at()
+    assert wake is not None
+    serving.now = wake
+    ask(serving, "leave_worker")
+
+
+def test_a_node_that_is_told_to_stop_says_so_at_once(serving: Played) -> None:
+    serving.hear(group=True)
+    ask(serving, "sync")
+    serving.synced(heed="sentries", start=[order(1)])
+    assert serving.turn() is None
+    serving.session.leave()
+    call = ask(serving, "sync")
+    assert call.values[4] == 0
