@@ -30,6 +30,15 @@ class SchemaMismatch(PgTasksError):
     """the schema of the database and this release of pg_tasks do not fit together"""
 
 
+class SchemaMissing(DatabaseRefused):
+    """the database lacks something of the schema"""
+
+    def __init__(self, text: str, database: str) -> None:
+        """``database``: its name."""
+        super().__init__(text)
+        self.database = database
+
+
 class LeaseLost(PgTasksError):
     """the lease of the worker is lost"""
 

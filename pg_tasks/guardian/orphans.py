@@ -1,12 +1,15 @@
 """Processes whose parent ended and that became the guardian's children: whose are they?"""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 
 from pg_tasks.guardian.attempt import Attempt
 from pg_tasks.guardian.kernel import boottime
 from pg_tasks.guardian.tree import OwnChildren, Process, ProcessTree
 
+_NAME = re.compile(rb"([0-9]{1,20})-([0-9]{1,20})")
+"""Task and attempt in the name of a result file; a process can make itself any other."""
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _STARTING = 1.0
 """Seconds in which a process may show neither arguments nor environment: execve(2) takes less."""
@@ -155,11 +158,8 @@ class Orphans:
         cookie = self._tree.cookie(pid)
         if cookie is None or not cookie.startswith(self._run_dir):
             return None
-        name = cookie[len(self._run_dir) :].partition(b".")[0]
-        task_id, _, attempt = name.partition(b"-")
-        if not (task_id.isdigit() and attempt.isdigit()):
-            return None
-        return attempts.get((int(task_id), int(attempt)))
+        name = _NAME.fullmatch(cookie[len(self._run_dir) :].partition(b".")[0])
+        return attempts.get((int(name[1]), int(name[2]))) if name else None
 
     def _by_kin(self, process: Process, attempts: Collection[Attempt]) -> Attempt | None:
         for attempt in attempts:

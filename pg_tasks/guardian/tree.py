@@ -193,7 +193,7 @@ def _parse(pid: int, stat: bytes) -> Process:
         started=int(fields[19]),
         # A first thread that has ended shows as zombie while others of the process still run.
         zombie=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
-        stopped=fields[0] == b"T",
+        stopped=fields[0] in (b"T", b"t"),
         # execve(2) gives it memory first, then shows arguments and environment, then the place of
         # its code (fs/binfmt_elf.c: create_elf_tables comes before start_code).
         program=None if fields[23] == b"0" and fields[20] != b"0" else int(fields[23]),

@@ -2,10 +2,11 @@
 
 import logging
 
-from pg_tasks.errors import DatabaseRefused, PgTasksError
+from pg_tasks.errors import DatabaseRefused, PgTasksError, SchemaMissing
 from pg_tasks.log import event
 from pg_tasks.node.backoff import Backoff
 from pg_tasks.node.link import Link
+from pg_tasks.schema_version import check_version
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,14 @@ class Contact:
         """Trouble has ended the connection; ``tasks`` run meanwhile.
 
         Raises ``error`` if the database has never been found to be usable: whoever has just started
-        the node is to see it.
+        the node is to see it. SchemaMismatch if what it lacks is the schema.
         """
         refused = isinstance(error, DatabaseRefused)
         usable = self._proven or (self.greeted and not refused) or self._link.has_untried_host
         self.greeted = self.registered = self.compared = False
         if not usable:
+            if isinstance(error, SchemaMissing):
+                check_version(None, error.database)
             raise error
         wait = self._backoff.wait()
         self.open_at = now + wait

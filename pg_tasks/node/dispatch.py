@@ -19,7 +19,7 @@ class Dispatch:
         self._kill_grace = kill_grace
         self._completion_grace = completion_grace
         self._requests: list[Request] = []
-        self._refusing: str | None = None
+        self._leaving = False
 
     def take(self) -> list[Request]:
         """What there is to be carried; it is the caller's now."""
@@ -49,13 +49,18 @@ class Dispatch:
         """End what runs; ``grace`` in seconds, None: each task's own."""
         self._requests.append(KillAll(reason, grace))
 
-    def refuse(self, reason: str) -> None:
-        """Start nothing any more, not even what was claimed already."""
-        self._refusing = reason
+    def leave(self) -> None:
+        """Start nothing any more, and give back what was claimed already."""
+        self._leaving = True
+        self.give_back()
 
     def _start(self, order: Order, now: float) -> None:
         key = Key(order.task_id, order.attempt)
-        refused = self._refusing or order.error or unusable(order)
+        if self._leaving:
+            unstarted = without_process(key, None, now)
+            self._roster.report_unstarted(unstarted._replace(error=UNSTARTED, given_back=True))
+            return
+        refused = order.error or unusable(order)
         if refused is not None:
             self._roster.report_unstarted(without_process(key, refused, now))
             return

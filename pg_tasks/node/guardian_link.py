@@ -136,13 +136,13 @@ class GuardianLink:
         """End the guardian and everything it runs, at once, and wait for that; may be repeated.
 
         A guardian that takes longer than ``limit`` seconds, or is stopped, is killed, and its tasks
-        from here; ``spare`` as for ``kill_orphans``.
+        from here, as are those of one that somebody else has killed; ``spare`` as for
+        ``kill_orphans``.
         """
         if not self._reaped:
             self.shut()
-            if not self._ends_within(limit):
+            if not (self._ends_within(limit) and self._reap()):
                 self.kill_orphans(spare)
-            self._reap()
         self._channel.close()
         if self._run_dir is not None:
             run_dir.remove(self._run_dir)
@@ -205,11 +205,14 @@ class GuardianLink:
             elif left <= 0 or self.is_stopped:
                 return False
 
-    def _reap(self) -> None:
-        # The program that a node is embedded in may reap whatever ends.
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+    def _reap(self) -> bool:
+        """Whether it ended by itself, so that all it ran is gone; True too if nobody knows."""
         self._reaped = True
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            return True  # the program that a node is embedded in may reap whatever ends
+        return os.WIFEXITED(status)
 
 
 def task_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

@@ -4,12 +4,12 @@ import logging
 import os
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from pg_tasks.errors import GuardianDied
+from pg_tasks.errors import GuardianDied, SettingsError
 from pg_tasks.guardian.config import Config
 from pg_tasks.guardian.kernel import boottime
 from pg_tasks.guardian.tree import ProcessTree
@@ -37,7 +37,8 @@ _SLOTS_EACH = 4
 """A guardian more for so many slots: fewer do not keep one busy."""
 _MOST = 4
 _TRY_AGAIN = 1.0
-"""Seconds until it is tried again to start a guardian for which there was no process, or memory."""
+"""Seconds until it is tried again to start a guardian for which there was no process, or memory, or
+that has died without a word: its program may be broken, and all it is given would be lost."""
 
 
 class Death(NamedTuple):
@@ -76,9 +77,11 @@ class Guardians:
         self._vigils = [Vigil() for _ in self._configs]
         self._errors: dict[int, GuardianDied] = {}
         self._missing: dict[int, float] = {}
-        """Those that could not be started, and when it is tried again."""
+        """Those that could not be started or died without a word, and when it is tried again."""
+        self._untried: set[int] = set()
+        """Those that were started in place of others, and have not said a word yet."""
         self._held: list[list[Request]] = [[] for _ in self._configs]
-        """What those are to be told."""
+        """What the missing and the untried are to be told."""
         self._fence: Fence | None = None
         self._run_dir = run_dir.claim(Path(config.run_dir), ProcessTree())
         try:
@@ -109,7 +112,7 @@ class Guardians:
             for index in self._concerned(request):
                 frames[index].append(request)
         for index, frame in enumerate(frames):
-            if index in self._missing:
+            if index in self._missing or index in self._untried:
                 self._held[index] += [item for item in frame if not isinstance(item, Fence)]
             elif frame:
                 self._tell(index, [*frame, *self._watch(index, frame)])
@@ -160,14 +163,22 @@ class Guardians:
         while self._errors:
             index, error = self._errors.popitem()
             killed = self._links[index].kill_orphans(self._others(index))
+            self._untried.discard(index)
             # It may have been noticed by a send, when nobody had read all that came before.
             said = self._links[index].last_words()
             self._take_note(index, said)
             self._links[index].close()
-            deaths.append(Death(error, said, list(self._keys[index]), killed))
-            self._keys[index].clear()
-            self._vigils[index] = Vigil()
-            self._replace(index)
+            untold = {
+                Key(item.task_id, item.attempt)
+                for item in self._held[index]
+                if isinstance(item, Start)
+            }
+            deaths.append(Death(error, said, list(self._keys[index] - untold), killed))
+            self._keys[index] &= untold
+            if self._vigils[index].has_spoken:
+                self._replace(index)
+            else:
+                self._miss(index)
         return deaths
 
     def close(self) -> None:
@@ -204,13 +215,25 @@ class Guardians:
     def _replace(self, index: int) -> None:
         try:
             link = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
-        except OSError as error:
+        except (OSError, SettingsError) as error:
             event(logger, logging.ERROR, "guardian_missing", error=error)
-            self._missing[index] = boottime() + _TRY_AGAIN
-            self._roster.set_aside(index, True)
+            self._miss(index)
             return
         self._links[index] = link
         self._missing.pop(index, None)
+        self._untried.add(index)
+        self._vigils[index] = Vigil()
+        self._roster.set_aside(index, True)
+        self._tell(index, [self._vigils[index].doubt(boottime())])
+
+    def _miss(self, index: int) -> None:
+        self._missing[index] = boottime() + _TRY_AGAIN
+        self._vigils[index] = Vigil()
+        self._roster.set_aside(index, True)
+
+    def _trust(self, index: int) -> None:
+        """It has said something: it may be given what there is to do."""
+        self._untried.discard(index)
         held, self._held[index] = self._held[index], []
         # A fence before all: what was held may have been passed by the end of a lease.
         requests = [*([] if self._fence is None else [self._fence]), *held]
@@ -240,11 +263,13 @@ class Guardians:
                 self._vigils[index].told(now)
         return []
 
-    def _take_note(self, index: int, news: Iterable[News]) -> None:
+    def _take_note(self, index: int, news: Sequence[News]) -> None:
         self._vigils[index].heard(news)
         for item in news:
             if isinstance(item, Ended):
                 self._keys[index].discard(Key(item.task_id, item.attempt))
+        if news and index in self._untried:
+            self._trust(index)
 
     def _tell(self, index: int, requests: list[Request]) -> None:
         try:

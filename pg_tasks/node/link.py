@@ -13,9 +13,14 @@ import psycopg2.extensions
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
 from pg_tasks.dsn import count_hosts, rotated, safe_dsn
-from pg_tasks.errors import DatabaseAway, DatabaseRefused, LeaseLost, PgTasksError
+from pg_tasks.errors import (
+    DatabaseAway,
+    DatabaseRefused,
+    LeaseLost,
+    PgTasksError,
+    SchemaMissing,
+)
 from pg_tasks.node.calls import Call, Row
-from pg_tasks.schema_version import check_version
 
 MISSING_SCHEMA = ("3F000", "42883")
 LEASE_LOST = "LT001"
@@ -188,13 +193,14 @@ class Link:
         database = self._connection.info.dbname if self._connection is not None else ""
         connecting = self.phase is Phase.CONNECTING
         self.close()
-        if error.pgcode in MISSING_SCHEMA:
-            check_version(None, database)
         if connecting:
             return DatabaseAway(self._no_connection(_text(error)))
         if error.pgcode is None or error.pgcode.startswith(_PASSING):
             return DatabaseAway(_text(error))
-        return DatabaseRefused(f"{_text(error)} (SQLSTATE {error.pgcode})")
+        text = f"{_text(error)} (SQLSTATE {error.pgcode})"
+        if error.pgcode in MISSING_SCHEMA:
+            return SchemaMissing(text, database)
+        return DatabaseRefused(text)
 
     def _no_connection(self, why: str) -> str:
         return f"no connection to {safe_dsn(self._dsn)}: {why}"

@@ -205,7 +205,7 @@ class Node:
         stops = len(self._stop_read.recv(1024))
         self._stops += stops
         self._session.leave()
-        self._dispatch.give_back()
+        self._dispatch.leave()
         event(logger, logging.INFO, "stopping", signals=self._stops, tasks=self._roster.live)
         if self._stops == stops and stops == 1:
             self._end_at = boottime() + self._settings.stop_grace
@@ -214,9 +214,7 @@ class Node:
             self._session.give_up_at = boottime() + _LAST_WORDS
 
     def _end_tasks(self, grace: float | None) -> None:
-        """End what runs, and start nothing of what an answer that is under way may bring."""
         self._end_at = None
-        self._dispatch.refuse(NODE_STOPPED)
         self._dispatch.kill_all(NODE_STOPPED, grace)
 
     def _take(self, news: News) -> None:

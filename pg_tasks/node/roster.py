@@ -163,7 +163,7 @@ class Roster:
         self._put_off = {}
 
 
-def without_process(key: Key, reason: str, now: float) -> Ended:
+def without_process(key: Key, reason: str | None, now: float) -> Ended:
     """The end of an attempt that has no process, or none of which anything is known."""
     return Ended(
         *key, pid=None, exit_code=None, signal=None, core_dumped=False, reason=reason,

@@ -13,7 +13,7 @@ from pg_tasks.guardian.config import from_argument
 from pg_tasks.guardian.tree import ProcessTree
 
 _GUARDIAN = b"/guardian/__main__.py"
-_NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
+_NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,20})-([0-9]{1,20})")
 
 
 def make_private(path: Path, setting: str) -> None:
@@ -81,7 +81,7 @@ def name_in_arguments(arguments: list[bytes]) -> str | None:
         return None
     try:
         return Path(from_argument(arguments[-1].decode()).run_dir).name
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -33,6 +33,8 @@ class Vigil:
         """When ``look`` has something to do; infinity: nothing is owed."""
         self.in_vain = 0
         """How many looks there were since its last sign of life."""
+        self.has_spoken = False
+        """It has given one at least."""
         self._pace = _PACE
         self._owes = False
         self._asked = False
@@ -54,6 +56,11 @@ class Vigil:
     def is_deaf(self) -> bool:
         """It was to kill everything at once, and has not even said that it has heard it."""
         return self._pace == _HASTE and self.in_vain >= _DEAF
+
+    def doubt(self, now: float) -> Ping:
+        """It is taken for silent until it has answered what is returned."""
+        self.in_vain = _SILENT
+        return self._ask(now)
 
     def told(self, now: float) -> None:
         """It was told something, and is asked for a sign of life at the next look."""
@@ -81,6 +88,7 @@ class Vigil:
         """What it has said."""
         for item in news:
             self.in_vain = 0
+            self.has_spoken = True
             if item == Pong(self._number) and self._asked:
                 self._asked = False
                 self._pace = _PACE

@@ -27,6 +27,14 @@ def test_closing_the_link_kills_everything_and_waits_for_it(tmp_path: Path) -> N
         assert not Path(f"/proc/{rig.link.pid}").exists()
 
 
+def test_closing_the_link_kills_what_a_guardian_leaves_that_was_killed(tmp_path: Path) -> None:
+    with guardian(tmp_path) as rig:
+        tasks = [rig.family(part, ready, kill_grace=3600.0) for part, ready in _FAMILIES]
+        os.kill(rig.link.pid, signal.SIGKILL)
+        rig.link.close()
+        assert [rig.alive(task) for task in tasks] == [[]] * len(tasks)
+
+
 def test_a_guardian_whose_node_is_killed_kills_everything_and_ends(tmp_path: Path) -> None:
     mark, ready = f"mark-node-{os.getpid()}", tmp_path / "ready"
     with subprocess.Popen([sys.executable, "-c", _NODE, str(tmp_path), mark, str(ready)]) as node:

@@ -8,10 +8,12 @@ from signal import SIGKILL
 
 import pytest
 
+from pg_tasks.errors import SettingsError
 from pg_tasks.guardian.config import Config
-from pg_tasks.messages import Ended, Start
+from pg_tasks.messages import Ended, Ping, Start
+from pg_tasks.node import guardian_link
 from pg_tasks.node.guardian_link import GuardianLink
-from pg_tasks.node.guardians import Guardians
+from pg_tasks.node.guardians import Death, Guardians
 from pg_tasks.node.roster import Key, Roster
 from tests.waiting import wait_until
 
@@ -24,22 +26,44 @@ def hear(guardians: Guardians) -> dict[int, int | None]:
     return {item.task_id: item.exit_code for item in news if isinstance(item, Ended)}
 
 
+def bury(guardians: Guardians) -> list[Death]:
+    hear(guardians)
+    return guardians.bury()
+
+
 def start(task_id: int) -> Start:
     return Start(task_id, 1, ["/bin/sh", "-c", f"exit {task_id}"], None, {}, None, None, 1.0)
 
 
+def speak(guardians: Guardians) -> None:
+    """All of them have said a word."""
+    guardians.send([Ping(0)])
+    said = 0
+    while said < len(guardians.links):
+        poll = select.poll()
+        guardians.register(poll)
+        said += len(guardians.hear([fd for fd, _ in poll.poll(10_000)]))
+
+
+@pytest.mark.parametrize(
+    "error", [BlockingIOError("no more processes"), SettingsError("output_dir is read-only")]
+)
 def test_the_others_go_on_until_it_can_be_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
+    def fail(*arguments: object, **options: object) -> GuardianLink:
+        raise error
+
     roster = Roster([2, 2])
     guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
     try:
+        speak(guardians)
         roster.order(Key(1, 1), 0.0)
         missing = roster.guardian(Key(1, 1))
         os.kill(guardians.links[missing].pid, SIGKILL)
         with monkeypatch.context() as full:
-            full.setattr(GuardianLink, "start", _no_process)
-            wait_until(lambda: hear(guardians) or guardians.bury())
+            full.setattr(GuardianLink, "start", fail)
+            wait_until(lambda: bury(guardians))
             assert roster.free == 2
             again_at = guardians.look_at()
             roster.order(Key(2, 1), 0.0)
@@ -49,11 +73,33 @@ def test_the_others_go_on_until_it_can_be_started(
             assert wait_until(lambda: hear(guardians)) == {2: 2}
             assert not guardians.look(again_at)
             assert again_at < guardians.look_at() < inf
-        assert guardians.look(again_at + 60)
+        assert not guardians.look(again_at + 60)
         assert wait_until(lambda: hear(guardians)) == {1: 1}
+        assert guardians.look(again_at + 60)
     finally:
         guardians.close()
 
 
-def _no_process(*arguments: object, **options: object) -> GuardianLink:
-    raise BlockingIOError("no more processes")
+def test_one_that_dies_without_a_word_is_given_nothing_until_another_has_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roster = Roster([2, 2])
+    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
+    try:
+        speak(guardians)
+        roster.order(Key(1, 1), 0.0)
+        broken = roster.guardian(Key(1, 1))
+        os.kill(guardians.links[broken].pid, SIGKILL)
+        with monkeypatch.context() as upgraded:
+            upgraded.setattr(guardian_link, "to_argument", lambda _: '{"of_another_release": 1}')
+            wait_until(lambda: bury(guardians))
+            assert roster.free == 2
+            guardians.send([start(1)])
+            (death,) = wait_until(lambda: bury(guardians))
+            assert death.lost == []
+            assert roster.free == 2
+        assert not guardians.look(guardians.look_at() + 60)
+        assert wait_until(lambda: hear(guardians)) == {1: 1}
+        assert guardians.look(0.0)
+    finally:
+        guardians.close()

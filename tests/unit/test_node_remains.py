@@ -268,3 +268,10 @@ def test_a_guardian_of_a_dead_node_that_is_stopped_is_killed_with_its_tasks(
         look(_process_of(dead))
         assert (guardian.wait(60), left.wait(60)) == (-signal.SIGKILL, -signal.SIGKILL)
         assert _verdict(_process_of(dead)) is Proof.DEAD
+
+
+def test_no_name_that_somebody_makes_up_is_an_error() -> None:
+    endless = "1" * 10_000
+    assert not run_dir.is_dead(f"{endless}-{endless}-{endless}", ProcessTree())
+    nested = b"[" * 100_000
+    assert run_dir.name_in_arguments([b"/guardian/__main__.py", b"0", nested]) is None

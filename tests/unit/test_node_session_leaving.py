@@ -1,5 +1,7 @@
 """What a node that is to leave asks its database."""
 
+import json
+
 import pytest
 
 from pg_tasks.errors import DatabaseAway
@@ -36,14 +38,17 @@ def test_a_stop_code_that_is_taken_back_has_the_session_claim_again(serving: Pla
     assert ask(serving, "sync").values[4] == 1
 
 
-def test_what_was_claimed_when_everything_is_ended_is_not_started(serving: Played) -> None:
+def test_what_a_call_has_claimed_that_was_under_way_is_given_back_and_not_started(
+    serving: Played,
+) -> None:
     serving.hear(group=True)
     ask(serving, "sync")
-    serving.session.leaving = True
-    serving.dispatch.refuse("Node stopped")
+    serving.session.leave()
+    serving.dispatch.leave()
     serving.synced(start=[order(1)])
     assert serving.sent() == []
-    assert "Node stopped" in ask(serving, "sync").values[3]
+    (report,) = json.loads(ask(serving, "sync").values[3])
+    assert (report["task_id"], report["given_back"]) == (1, True)
 
 
 def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Played) -> None:

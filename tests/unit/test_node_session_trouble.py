@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pg_tasks.errors import DatabaseAway, DatabaseRefused, PgTasksError
+from pg_tasks.errors import (
+    DatabaseAway,
+    DatabaseRefused,
+    PgTasksError,
+    SchemaMismatch,
+    SchemaMissing,
+)
 from tests.unit.played_session import Played, ask, connect, connect_again, order, start_one
 
 
@@ -38,6 +44,22 @@ def test_trouble_at_the_first_connection_is_raised(
     ask(played, "LISTEN")
     with pytest.raises(PgTasksError):
         played.answer(error())
+
+
+def test_a_first_connection_to_a_database_without_the_schema_says_so(played: Played) -> None:
+    played.turn()
+    ask(played, "LISTEN")
+    with pytest.raises(SchemaMismatch, match="database jobs has no schema of pg_tasks"):
+        played.answer(SchemaMissing("no such function (SQLSTATE 42883)", "jobs"))
+
+
+def test_a_function_that_is_missing_later_ends_no_node(serving: Played) -> None:
+    start_one(serving)
+    serving.hear(worker=True)
+    ask(serving, "sync")
+    serving.answer(SchemaMissing("no such function (SQLSTATE 42883)", "jobs"))
+    connect_again(serving)
+    assert not serving.session.over
 
 
 def test_a_database_that_refuses_the_first_lock_is_raised(played: Played) -> None:

@@ -116,3 +116,14 @@ def test_who_is_only_slow_to_start_something_is_not_deaf() -> None:
     for at in range(101, 200):
         vigil.look(float(at))
     assert not vigil.is_deaf
+
+
+def test_who_is_doubted_is_silent_until_it_has_answered() -> None:
+    vigil = Vigil()
+    assert not vigil.has_spoken
+    assert vigil.doubt(100.0) == Ping(1)
+    assert vigil.is_silent
+    vigil.heard([Pong(1)])
+    assert vigil.has_spoken
+    assert not vigil.is_silent
+    assert vigil.look_at == inf
