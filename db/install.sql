@@ -3079,7 +3079,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF isfinite(p_time) THEN
-    RETURN extract(epoch FROM p_time) * 1000000;
+    RETURN LEAST(extract(epoch FROM p_time) * 1000000, 9223372036854775805); -- later than year 294246 is as good
   END IF;
   RETURN CASE WHEN p_time > '2000-01-01 00:00:00+00' THEN 9223372036854775806 ELSE -9223372036854775808 END;
 END
@@ -3088,7 +3088,7 @@ $$;
 COMMENT ON FUNCTION long_task.time_to_place(timestamptz) IS
   'Microseconds since 1970.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:52390c2f1ef2ebf778acd5eabe74149c', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/time_to_place', 'pg_tasks', 'changelog.xml', NOW(), 52, '9:4eb97a4372dd5d55898d792fff32a3a7', 'sqlFile path=procedures/time_to_place.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_lock::pg_tasks
 
@@ -3592,7 +3592,10 @@ INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORD
 -- committed. A node that would stand there cannot before, and looks at the queue once more when it does: so either it
 -- sees the task, or the task sees it.
 -- In a transaction of several statements nobody knows how long it will be open, and posts cannot be held for so long:
--- that one notifies. Who is idle at its commit, hears it; of those who stand behind the sentries, one, if no sentry is there now.
+-- that one notifies. Who is idle at its commit, hears it; of those who stand behind the sentries, one, if no sentry is there now,
+-- by its number and as a sentry, which it may have become until then.
+-- So does a statement about very many groups, for all but the first: the server has room for so many locks only. How many groups it
+-- holds posts of, and of which last, is in a setting of the transaction (long_task.posts_held).
 --
 -- p_count  how many tasks there are: of many, all idle nodes are told.
 CREATE OR REPLACE FUNCTION long_task.announce_ready(
@@ -3606,10 +3609,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_many    CONSTANT integer := 10;
-  v_several CONSTANT boolean := statement_timestamp() <> transaction_timestamp();
+  v_groups  CONSTANT integer := 20;
+  v_held    CONSTANT text := NULLIF(current_setting('long_task.posts_held', true), '');
+  v_several boolean := statement_timestamp() <> transaction_timestamp();
   v_first   integer;
   v_told    boolean := true;
 BEGIN
+  IF v_held IS NOT NULL AND split_part(v_held, ' ', 2) <> p_group_id::text THEN
+    v_several := v_several OR split_part(v_held, ' ', 1)::integer >= v_groups;
+  END IF;
   IF v_several THEN
     BEGIN
       v_first := long_task.first_at_post(p_group_id);
@@ -3620,6 +3628,13 @@ BEGIN
     END;
   ELSE
     v_first := long_task.first_at_post(p_group_id);
+    IF (v_first > 0) IS NOT FALSE AND (split_part(v_held, ' ', 2) = p_group_id::text) IS NOT TRUE THEN
+      PERFORM set_config(
+        'long_task.posts_held',
+        format('%s %s', COALESCE(split_part(v_held, ' ', 1)::integer, 0) + 1, p_group_id),
+        true
+      );
+    END IF;
     -- Nodes behind a pooler have no session that could stand at a post. Taken and let go in one expression, in which
     -- nobody can cancel the statement: it would stay with the session.
     IF v_first IS NULL THEN
@@ -3636,6 +3651,9 @@ BEGIN
       WHEN v_first >= long_task.sentries() THEN v_first::text
       ELSE 'sentries'
     END);
+    IF v_several AND v_first >= long_task.sentries() THEN
+      PERFORM pg_notify('long_task_group_' || p_group_id, 'sentries');
+    END IF;
   END IF;
 END
 $$;
@@ -3643,7 +3661,7 @@ $$;
 COMMENT ON FUNCTION long_task.announce_ready(integer, bigint) IS
   'Wake some of the idle nodes of a group, if there are any.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:483c14e41820ca3c8e51c3fac4d02466', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/announce_ready', 'pg_tasks', 'changelog.xml', NOW(), 67, '9:069090bc452dabbd2dfe371990da5984', 'sqlFile path=procedures/announce_ready.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/announce_schedule::pg_tasks
 
@@ -8391,6 +8409,9 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.worker_id);
     END IF;
   END IF;
+  IF NEW.group_id <> OLD.group_id AND NEW.running_on IS NOT NULL THEN
+    PERFORM long_task.announce(OLD.group_id, NULL); -- where it leaves room, if there is a limit
+  END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;
     IF NEW.running_on IS NOT NULL THEN
@@ -8424,7 +8445,7 @@ WHEN (
 )
 EXECUTE FUNCTION long_task.move_task();
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:5391214e3d20338a15e633e8b894c320', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/move_task', 'pg_tasks', 'changelog.xml', NOW(), 135, '9:7b93fb87341b7292c052b7a6550f2552', 'sqlFile path=procedures/move_task.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/needs_verdict::pg_tasks
 
@@ -8510,14 +8531,14 @@ BEGIN
   END IF;
   SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) INTO v_shortest
   FROM long_task.retention AS r;
-  RETURN p_now + LEAST(interval '1 minute', GREATEST(v_shortest / 10, interval '1 second'));
+  RETURN p_now + LEAST(interval '1 minute', GREATEST(COALESCE(v_shortest / 10, interval '1 minute'), interval '1 second'));
 END
 $$;
 
 COMMENT ON FUNCTION long_task.next_round(timestamptz) IS
   'When all is to be gone through again that retention says something about.';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:2f0170e2877e015f0856890b53ae0bb2', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/next_round', 'pg_tasks', 'changelog.xml', NOW(), 137, '9:beda9e1d40542fa05b6952e7a4544088', 'sqlFile path=procedures/next_round.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/next_start_after::pg_tasks
 
@@ -12169,11 +12190,13 @@ BEGIN
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
   v_free := v_slots - v_busy;
-  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  SELECT
+    g.max_running,
+    (SELECT count(*) FROM long_task.task AS t WHERE t.running_on IS NOT NULL AND t.group_id = g.group_id)
+      + (SELECT count(*) FROM long_task.deleted_attempt AS d WHERE d.group_id = g.group_id)
+  INTO v_max, v_busy
   FROM long_task.group_limit AS g
-  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
-  WHERE g.group_id = p_task.group_id
-  GROUP BY g.max_running;
+  WHERE g.group_id = p_task.group_id;
   IF v_busy >= v_max THEN
     RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
   END IF;
@@ -12184,7 +12207,7 @@ $$;
 COMMENT ON FUNCTION long_task.why_waiting(long_task.task) IS
   'One sentence: what does this ready task wait for?';
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 192, '9:cd20909a0b472d7d785d6fdbd9d1ae4b', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('procedures/why_waiting', 'pg_tasks', 'changelog.xml', NOW(), 192, '9:3dc02d19c358fc9eb6eb29732b277169', 'sqlFile path=procedures/why_waiting.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
 
 -- Changeset changelog.xml::procedures/workflow_graph::pg_tasks
 

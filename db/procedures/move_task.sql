@@ -128,6 +128,9 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.worker_id);
     END IF;
   END IF;
+  IF NEW.group_id <> OLD.group_id AND NEW.running_on IS NOT NULL THEN
+    PERFORM long_task.announce(OLD.group_id, NULL); -- where it leaves room, if there is a limit
+  END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;
     IF NEW.running_on IS NOT NULL THEN

@@ -19,7 +19,7 @@ BEGIN
   END IF;
   SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) INTO v_shortest
   FROM long_task.retention AS r;
-  RETURN p_now + LEAST(interval '1 minute', GREATEST(v_shortest / 10, interval '1 second'));
+  RETURN p_now + LEAST(interval '1 minute', GREATEST(COALESCE(v_shortest / 10, interval '1 minute'), interval '1 second'));
 END
 $$;
 

@@ -66,11 +66,13 @@ BEGIN
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
   v_free := v_slots - v_busy;
-  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  SELECT
+    g.max_running,
+    (SELECT count(*) FROM long_task.task AS t WHERE t.running_on IS NOT NULL AND t.group_id = g.group_id)
+      + (SELECT count(*) FROM long_task.deleted_attempt AS d WHERE d.group_id = g.group_id)
+  INTO v_max, v_busy
   FROM long_task.group_limit AS g
-  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
-  WHERE g.group_id = p_task.group_id
-  GROUP BY g.max_running;
+  WHERE g.group_id = p_task.group_id;
   IF v_busy >= v_max THEN
     RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
   END IF;

@@ -177,10 +177,15 @@ CREATE FUNCTION long_task.announce_ready(p_group_id integer, p_count bigint DEFA
     AS $$
 DECLARE
   v_many    CONSTANT integer := 10;
-  v_several CONSTANT boolean := statement_timestamp() <> transaction_timestamp();
+  v_groups  CONSTANT integer := 20;
+  v_held    CONSTANT text := NULLIF(current_setting('long_task.posts_held', true), '');
+  v_several boolean := statement_timestamp() <> transaction_timestamp();
   v_first   integer;
   v_told    boolean := true;
 BEGIN
+  IF v_held IS NOT NULL AND split_part(v_held, ' ', 2) <> p_group_id::text THEN
+    v_several := v_several OR split_part(v_held, ' ', 1)::integer >= v_groups;
+  END IF;
   IF v_several THEN
     BEGIN
       v_first := long_task.first_at_post(p_group_id);
@@ -191,6 +196,13 @@ BEGIN
     END;
   ELSE
     v_first := long_task.first_at_post(p_group_id);
+    IF (v_first > 0) IS NOT FALSE AND (split_part(v_held, ' ', 2) = p_group_id::text) IS NOT TRUE THEN
+      PERFORM set_config(
+        'long_task.posts_held',
+        format('%s %s', COALESCE(split_part(v_held, ' ', 1)::integer, 0) + 1, p_group_id),
+        true
+      );
+    END IF;
     -- Nodes behind a pooler have no session that could stand at a post. Taken and let go in one expression, in which
     -- nobody can cancel the statement: it would stay with the session.
     IF v_first IS NULL THEN
@@ -207,6 +219,9 @@ BEGIN
       WHEN v_first >= long_task.sentries() THEN v_first::text
       ELSE 'sentries'
     END);
+    IF v_several AND v_first >= long_task.sentries() THEN
+      PERFORM pg_notify('long_task_group_' || p_group_id, 'sentries');
+    END IF;
   END IF;
 END
 $$;
@@ -4812,6 +4827,9 @@ BEGIN
       PERFORM long_task.announce(NULL, NEW.worker_id);
     END IF;
   END IF;
+  IF NEW.group_id <> OLD.group_id AND NEW.running_on IS NOT NULL THEN
+    PERFORM long_task.announce(OLD.group_id, NULL); -- where it leaves room, if there is a limit
+  END IF;
   IF NEW.state_id <> OLD.state_id THEN
     NEW.last_state_change := v_now;
     IF NEW.running_on IS NOT NULL THEN
@@ -4932,7 +4950,7 @@ BEGIN
   END IF;
   SELECT min(LEAST(r.keep_succeeded, r.keep_failed, r.keep_cancelled)) INTO v_shortest
   FROM long_task.retention AS r;
-  RETURN p_now + LEAST(interval '1 minute', GREATEST(v_shortest / 10, interval '1 second'));
+  RETURN p_now + LEAST(interval '1 minute', GREATEST(COALESCE(v_shortest / 10, interval '1 minute'), interval '1 second'));
 END
 $$;
 
@@ -7542,7 +7560,7 @@ CREATE FUNCTION long_task.time_to_place(p_time timestamp with time zone) RETURNS
     AS $$
 BEGIN
   IF isfinite(p_time) THEN
-    RETURN extract(epoch FROM p_time) * 1000000;
+    RETURN LEAST(extract(epoch FROM p_time) * 1000000, 9223372036854775805); -- later than year 294246 is as good
   END IF;
   RETURN CASE WHEN p_time > '2000-01-01 00:00:00+00' THEN 9223372036854775806 ELSE -9223372036854775808 END;
 END
@@ -7858,11 +7876,13 @@ BEGIN
       CASE WHEN v_ahead > 1000 THEN 'more than 1000' ELSE v_ahead::text END);
   END IF;
   v_free := v_slots - v_busy;
-  SELECT g.max_running, count(t.id) INTO v_max, v_busy
+  SELECT
+    g.max_running,
+    (SELECT count(*) FROM long_task.task AS t WHERE t.running_on IS NOT NULL AND t.group_id = g.group_id)
+      + (SELECT count(*) FROM long_task.deleted_attempt AS d WHERE d.group_id = g.group_id)
+  INTO v_max, v_busy
   FROM long_task.group_limit AS g
-  LEFT JOIN long_task.task AS t ON t.running_on IS NOT NULL AND t.group_id = g.group_id
-  WHERE g.group_id = p_task.group_id
-  GROUP BY g.max_running;
+  WHERE g.group_id = p_task.group_id;
   IF v_busy >= v_max THEN
     RETURN format('Group %s runs at most %s tasks at once (group_limit), and runs %s.', p_task.group_id, v_max, v_busy);
   END IF;

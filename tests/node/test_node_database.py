@@ -325,3 +325,21 @@ def test_a_host_that_says_nothing_does_not_keep_a_node_from_the_next_one(
         )
         launch(dsn=dsn, connect_timeout=1).serves()
         assert tasks.ended(tasks.add(["true"])).state_id == "CS"
+
+
+def test_a_trigger_that_calls_what_is_not_there_ends_no_node(
+    start_node: StartNode, tasks: Tasks
+) -> None:
+    node = start_node(slots=2)
+    running = tasks.add(["sleep", "2"])
+    wait_until(lambda: tasks.row(running).state_id == "AE", describe="it runs")
+    tasks.sql(
+        "CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN PERFORM public.no_such_function(); RETURN NULL; END'"
+    )
+    tasks.sql("CREATE TRIGGER audit AFTER UPDATE ON long_task.task EXECUTE FUNCTION public.audit()")
+    later = tasks.add(["true"])
+    wait_until(lambda: "event=call_refused" in node.log(), describe="it is refused")
+    tasks.sql("DROP TRIGGER audit ON long_task.task")
+    assert tasks.ended(later).state_id == "CS"
+    assert tasks.ended(running).state_id == "CS"

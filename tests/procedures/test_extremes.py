@@ -77,6 +77,19 @@ def test_endless_delays_are_behind_everything(sql: Sql, node: Node) -> None:
     assert "infinity" in sql.value("SELECT long_task.why(%s)", never)
 
 
+def test_a_delay_until_the_end_of_time_stops_nobody(sql: Sql, node: Node) -> None:
+    last = sql.insert(start_after="294276-12-31 23:59:59+00")
+    task = sql.insert()
+    assert node.claim() == [task]
+    sql.run("UPDATE long_task.task SET state_id = 'AC' WHERE id = %s", task)
+    answer = node.sync()
+    assert [attend[0] for attend in answer.attend] == [task]
+    assert sql.look(last) == "AD"
+    assert sql.value(
+        "SELECT long_task.time_to_place('294276-12-31') < long_task.time_to_place('infinity')"
+    )
+
+
 def test_the_ends_of_the_numbers_are_numbers(sql: Sql) -> None:
     least, most = -2147483648, 2147483647
     for group_id in (least, most):

@@ -266,3 +266,11 @@ def test_the_clock_of_the_tests_is_the_clock_of_the_schema(database: Database) -
     clock: Clock = database.clock
     clock.set("2031-01-01")
     assert clock.now().year == 2031
+
+
+def test_a_running_task_that_leaves_its_group_leaves_room_there(person: Sql, ear: Ear) -> None:
+    task = person.insert(group_id=5, worker_id=1)
+    assert Node(person).claim() == [task]
+    ear.heard()
+    person.run("UPDATE long_task.task SET group_id = 1 WHERE id = %s", task)
+    assert "group_5" in ear.heard()

@@ -246,8 +246,52 @@ def test_when_all_sentries_died_a_transaction_calls_one_behind_them_too(
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
     assert person.value(locks, writer.connection.get_backend_pid()) == 0, "it holds no post"
     writer.connection.commit()
-    assert [idler.heard() for idler in behind] == [["2"], ["2"]]
+    assert [idler.heard() for idler in behind] == [["2", "sentries"]] * 2
     assert behind[0].node.sync().start
+
+
+def test_who_moves_up_before_a_transaction_ends_is_called_by_it(
+    database: Database, person: Sql
+) -> None:
+    (idler,) = without_sentries(database, person, 3)
+    writer = Sql(database.connect(autocommit=False))
+    writer.value("SELECT 1")
+    writer.run(ONE)
+    idler.node.sync()
+    assert idler.post == 0
+    idler.heard()
+    writer.connection.commit()
+    assert "sentries" in idler.heard()
+
+
+@pytest.mark.parametrize("statement", ["insert", "update"])
+def test_one_statement_may_be_about_more_groups_than_there_are_locks(
+    person: Sql, statement: str
+) -> None:
+    person.run(
+        "INSERT INTO long_task.task (state_id, command, group_id)"
+        " SELECT %s, '{a}', n FROM generate_series(1, 3000) AS n",
+        "AW" if statement == "insert" else "DR",
+    )
+    if statement == "update":
+        person.run("UPDATE long_task.task SET state_id = 'AW'")
+    assert person.value("SELECT count(*) FROM long_task.task WHERE state_id = 'AW'") == 3000
+
+
+def test_of_many_groups_in_one_statement_each_is_told_or_watched(
+    database: Database, person: Sql
+) -> None:
+    """The same as with one, whether its posts are held or not."""
+    late = Sql(database.connect())
+    late.run("LISTEN long_task_group_3000")
+    late.value("SELECT set_config('long_task.post', '-1', false)")
+    late.value("SELECT long_task.take_post(3000)")
+    person.run(
+        "INSERT INTO long_task.task (state_id, command, group_id)"
+        " SELECT 'AW', '{a}', n FROM generate_series(1, 3000) AS n"
+    )
+    late.value("SELECT 1")
+    assert [notice.payload for notice in late.connection.notifies] == ["sentries"]
 
 
 def test_one_behind_the_sentries_asks_seldom_for_a_post_that_somebody_holds(

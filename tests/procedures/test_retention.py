@@ -193,3 +193,10 @@ def test_people_see_until_when_a_task_is_kept(sql: Sql) -> None:
 )
 def test_a_policy_that_makes_no_sense_is_refused(sql: Sql, statement: str) -> None:
     assert sql.refusal(statement).code[:2] == "23"
+
+
+def test_history_alone_is_gone_through_once_a_minute(sql: Sql) -> None:
+    sql.run("INSERT INTO long_task.history_retention (keep) VALUES ('1 year')")
+    assert sql.value(
+        "SELECT long_task.next_round('2030-01-01 00:00+00') = '2030-01-01 00:01+00'::timestamptz"
+    )
