@@ -16,7 +16,7 @@ def unusable(order: Order) -> str | None:
 def start_request(order: Order, worker_id: int, kill_grace: float) -> Start:
     """How to start what was claimed; ``kill_grace`` is for tasks that do not set their own."""
     env = dict(order.env or {})
-    # Last, so that a row cannot hide them: the guardian tells by them whose a process is.
+    # Last, so that no row passes its process off as another attempt's.
     env["PG_TASKS_TASK_ID"] = str(order.task_id)
     env["PG_TASKS_ATTEMPT"] = str(order.attempt)
     env["PG_TASKS_WORKER_ID"] = str(worker_id)
