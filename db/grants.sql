@@ -69,6 +69,8 @@ GRANT SELECT ON
   long_task.scheduled,
   long_task.failed
 TO long_task_reader, long_task_user;
+-- What why() counts among those that run.
+GRANT SELECT (task_id, group_id, concurrency_key) ON long_task.deleted_attempt TO long_task_reader, long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.clock(),
   long_task.schema_version(),

@@ -13172,6 +13172,8 @@ GRANT SELECT ON
   long_task.scheduled,
   long_task.failed
 TO long_task_reader, long_task_user;
+-- What why() counts among those that run.
+GRANT SELECT (task_id, group_id, concurrency_key) ON long_task.deleted_attempt TO long_task_reader, long_task_user;
 GRANT EXECUTE ON FUNCTION
   long_task.clock(),
   long_task.schema_version(),
@@ -13269,4 +13271,4 @@ GRANT EXECUTE ON FUNCTION
   long_task.maintain_step(bigint)
 TO long_task_node;
 
-INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 207, '9:b8f4e5938574c35dd3f694c70506bcb3', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);
+INSERT INTO long_task.databasechangelog (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) VALUES ('grants', 'pg_tasks', 'changelog.xml', NOW(), 207, '9:d164db6aefe93d902e657f5c974c9a46', 'sqlFile path=grants.sql', '', 'EXECUTED', NULL, NULL, '4.28.0', NULL);

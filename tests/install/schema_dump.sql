@@ -10109,6 +10109,15 @@ REVOKE ALL ON FUNCTION long_task.write_off_attempts(p_worker_id integer, p_repor
 GRANT SELECT ON TABLE long_task.concurrency_limit TO long_task_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE long_task.concurrency_limit TO long_task_user;
 
+GRANT SELECT(task_id) ON TABLE long_task.deleted_attempt TO long_task_reader;
+GRANT SELECT(task_id) ON TABLE long_task.deleted_attempt TO long_task_user;
+
+GRANT SELECT(group_id) ON TABLE long_task.deleted_attempt TO long_task_reader;
+GRANT SELECT(group_id) ON TABLE long_task.deleted_attempt TO long_task_user;
+
+GRANT SELECT(concurrency_key) ON TABLE long_task.deleted_attempt TO long_task_reader;
+GRANT SELECT(concurrency_key) ON TABLE long_task.deleted_attempt TO long_task_user;
+
 GRANT SELECT ON TABLE long_task.failed TO long_task_reader;
 GRANT SELECT ON TABLE long_task.failed TO long_task_user;
 

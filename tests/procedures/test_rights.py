@@ -152,6 +152,24 @@ def test_a_user_lives_through_the_whole_life_of_a_task(sql: Sql) -> None:
         sql.rows(f"SELECT * FROM long_task.{view}")
 
 
+def test_a_user_may_ask_what_a_task_waits_for_that_has_to_wait_for_others(sql: Sql) -> None:
+    node = Node(sql)
+    _as_user(sql)
+    _, keyed = (sql.insert(concurrency_key="db") for _ in range(2))
+    needed = sql.insert(state_id="DR")
+    blocked = sql.insert()
+    sql.run(
+        "INSERT INTO long_task.task_dependency (task_id, needs_task_id) VALUES (%s, %s)",
+        blocked,
+        needed,
+    )
+    sql.run("RESET SESSION AUTHORIZATION")
+    node.claim()
+    _as_somebody(sql, "ann")
+    assert "concurrency_key" in sql.value("SELECT long_task.why(%s)", keyed)
+    assert f"task {needed}" in sql.value("SELECT long_task.why(%s)", blocked)
+
+
 def test_a_user_gets_the_errors_of_the_schema_and_not_those_of_missing_rights(sql: Sql) -> None:
     _as_user(sql)
     task_id = sql.insert(state_id="DR")
