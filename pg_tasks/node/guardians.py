@@ -175,10 +175,13 @@ class Guardians:
             }
             deaths.append(Death(error, said, list(self._keys[index] - untold), killed))
             self._keys[index] &= untold
-            if self._vigils[index].has_spoken:
+            had_spoken = self._vigils[index].has_spoken
+            self._vigils[index] = Vigil()
+            self._roster.set_aside(index, True)
+            if had_spoken:
                 self._replace(index)
             else:
-                self._miss(index)
+                self._missing[index] = boottime() + _TRY_AGAIN
         return deaths
 
     def close(self) -> None:
@@ -217,19 +220,12 @@ class Guardians:
             link = GuardianLink.start(self._configs[index], own_dir=self._run_dir)
         except (OSError, SettingsError) as error:
             event(logger, logging.ERROR, "guardian_missing", error=error)
-            self._miss(index)
+            self._missing[index] = boottime() + _TRY_AGAIN
             return
         self._links[index] = link
         self._missing.pop(index, None)
         self._untried.add(index)
-        self._vigils[index] = Vigil()
-        self._roster.set_aside(index, True)
         self._tell(index, [self._vigils[index].doubt(boottime())])
-
-    def _miss(self, index: int) -> None:
-        self._missing[index] = boottime() + _TRY_AGAIN
-        self._vigils[index] = Vigil()
-        self._roster.set_aside(index, True)
 
     def _trust(self, index: int) -> None:
         """It has said something: it may be given what there is to do."""

@@ -2,6 +2,8 @@
 
 import os
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from signal import SIGKILL
@@ -45,6 +47,20 @@ def speak(guardians: Guardians) -> None:
         said += len(guardians.hear([fd for fd, _ in poll.poll(10_000)]))
 
 
+@contextmanager
+def one_killed(tmp_path: Path) -> Iterator[tuple[Roster, Guardians]]:
+    """Two guardians that have spoken; the one that was to start task 1 has been killed since."""
+    roster = Roster([2, 2])
+    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
+    try:
+        speak(guardians)
+        roster.order(Key(1, 1), 0.0)
+        os.kill(guardians.links[roster.guardian(Key(1, 1))].pid, SIGKILL)
+        yield roster, guardians
+    finally:
+        guardians.close()
+
+
 @pytest.mark.parametrize(
     "error", [BlockingIOError("no more processes"), SettingsError("output_dir is read-only")]
 )
@@ -54,13 +70,8 @@ def test_the_others_go_on_until_it_can_be_started(
     def fail(*arguments: object, **options: object) -> GuardianLink:
         raise error
 
-    roster = Roster([2, 2])
-    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
-    try:
-        speak(guardians)
-        roster.order(Key(1, 1), 0.0)
+    with one_killed(tmp_path) as (roster, guardians):
         missing = roster.guardian(Key(1, 1))
-        os.kill(guardians.links[missing].pid, SIGKILL)
         with monkeypatch.context() as full:
             full.setattr(GuardianLink, "start", fail)
             wait_until(lambda: bury(guardians))
@@ -76,20 +87,12 @@ def test_the_others_go_on_until_it_can_be_started(
         assert not guardians.look(again_at + 60)
         assert wait_until(lambda: hear(guardians)) == {1: 1}
         assert guardians.look(again_at + 60)
-    finally:
-        guardians.close()
 
 
 def test_one_that_dies_without_a_word_is_given_nothing_until_another_has_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    roster = Roster([2, 2])
-    guardians = Guardians(Config(str(tmp_path / "run"), str(tmp_path)), roster)
-    try:
-        speak(guardians)
-        roster.order(Key(1, 1), 0.0)
-        broken = roster.guardian(Key(1, 1))
-        os.kill(guardians.links[broken].pid, SIGKILL)
+    with one_killed(tmp_path) as (roster, guardians):
         with monkeypatch.context() as upgraded:
             upgraded.setattr(guardian_link, "to_argument", lambda _: '{"of_another_release": 1}')
             wait_until(lambda: bury(guardians))
@@ -101,5 +104,3 @@ def test_one_that_dies_without_a_word_is_given_nothing_until_another_has_answere
         assert not guardians.look(guardians.look_at() + 60)
         assert wait_until(lambda: hear(guardians)) == {1: 1}
         assert guardians.look(0.0)
-    finally:
-        guardians.close()

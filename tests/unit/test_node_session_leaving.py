@@ -8,23 +8,28 @@ from pg_tasks.errors import DatabaseAway
 from tests.unit.played_session import Played, ask, connect, order, start_one
 
 
-@pytest.mark.parametrize("tell", ["signal", "stop code"])
-def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
-    serving: Played, tell: str
-) -> None:
+@pytest.fixture(params=["signal", "stop code"])
+def leaving(serving: Played, request: pytest.FixtureRequest) -> Played:
+    """One that was told to leave while it runs something."""
     start_one(serving)
-    if tell == "signal":
+    if request.param == "signal":
         serving.session.leaving = True
     serving.hear(worker=True)
     ask(serving, "sync")
     serving.synced(stop=2)
-    serving.end(1)
-    assert ask(serving, "sync").values[4] == 0
-    serving.synced(stop=2)
-    ask(serving, "leave_worker")
-    assert not serving.session.over
-    serving.answer((True,))
-    assert serving.session.over
+    return serving
+
+
+def test_a_node_that_is_to_leave_claims_nothing_and_leaves_when_it_is_idle(
+    leaving: Played,
+) -> None:
+    leaving.end(1)
+    assert ask(leaving, "sync").values[4] == 0
+    leaving.synced(stop=2)
+    ask(leaving, "leave_worker")
+    assert not leaving.session.over
+    leaving.answer((True,))
+    assert leaving.session.over
 
 
 def test_a_stop_code_that_is_taken_back_has_the_session_claim_again(serving: Played) -> None:
@@ -59,28 +64,21 @@ def test_a_node_without_a_worker_is_over_as_soon_as_it_is_to_leave(played: Playe
     assert played.session.over
 
 
-@pytest.mark.parametrize("tell", ["signal", "stop code"])
 def test_a_leaving_node_that_lost_its_lease_hands_in_what_it_knows_first(
-    serving: Played, tell: str
+    leaving: Played,
 ) -> None:
-    start_one(serving)
-    if tell == "signal":
-        serving.session.leaving = True
-    serving.hear(worker=True)
-    ask(serving, "sync")
-    serving.synced(stop=2)
-    serving.answer(DatabaseAway())
-    serving.end(1)
-    serving.now += 60
-    serving.turn()
-    assert not serving.session.over
-    ask(serving, "LISTEN")
-    serving.answer((1, 1, "UTF8"))
-    assert '"task_id":1' in ask(serving, "lock_worker").values[-3]
-    serving.answer((8, None, None, None, None, None))
-    ask(serving, "leave_worker")
-    serving.answer((True,))
-    assert serving.session.over and serving.session.gave_back
+    leaving.answer(DatabaseAway())
+    leaving.end(1)
+    leaving.now += 60
+    leaving.turn()
+    assert not leaving.session.over
+    ask(leaving, "LISTEN")
+    leaving.answer((1, 1, "UTF8"))
+    assert '"task_id":1' in ask(leaving, "lock_worker").values[-3]
+    leaving.answer((8, None, None, None, None, None))
+    ask(leaving, "leave_worker")
+    leaving.answer((True,))
+    assert leaving.session.over and leaving.session.gave_back
 
 
 def test_a_node_whose_leaving_is_put_off_asks_nothing_else(serving: Played) -> None:
